@@ -1,0 +1,43 @@
+"""What an app's webhook is told: one receipt per settled delivery, numbered per app."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from shared.domain.deliveries import DeliveryState
+from shared.domain.devices import Platform, Provider
+
+RECEIPTS_PER_CALL_MAX = 100
+CallState = Literal["pending", "received", "abandoned", "unposted"]  # unposted: no webhook then
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The fate of one delivery; `seq` is 0 until the app's sequence has given it a number."""
+
+    id: UUID
+    seq: int
+    notification_id: UUID
+    user_id: UUID
+    device_id: UUID
+    platform: Platform | None  # None: the device's row is gone
+    provider: Provider
+    state: DeliveryState
+    reason: str | None
+    attempts: int
+    provider_message_id: str | None
+    occurred_at: datetime
+
+
+class ReceiptCall(msgspec.Struct, frozen=True, kw_only=True):
+    """1 to 100 receipts of one app that travel together; `body` is fixed when it is recorded."""
+
+    app_id: UUID
+    first_seq: int
+    count: int
+    webhook_id: str
+    body: bytes
+    attempts: int
+    state: CallState
+    next_attempt_at: datetime | None

@@ -1,0 +1,179 @@
+"""Chunks: leased by one worker at a time, with per-delivery progress that only moves forward."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from pymongo import UpdateOne
+
+from shared.domain.deliveries import Chunk, Progress, Target
+from shared.domain.notifications import Lane
+from shared.storage.mongo import Database, Document
+
+LEASE_SECONDS = 10
+_FREE = {"$expr": {"$lt": ["$lease_until", "$$NOW"]}}  # null and absent sort before any date
+_UNTIL = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": LEASE_SECONDS}}
+
+
+class ChunkRef(msgspec.Struct, frozen=True):
+    """What publishing a pointer to a chunk needs to know."""
+
+    chunk_id: UUID
+    provider: str
+    expires_at: datetime
+    lane: Lane
+
+
+class LeaseResult(msgspec.Struct, frozen=True):
+    """`leased` are ours now; `held` belong to another worker; what is in neither is done."""
+
+    leased: list[Chunk]
+    held: dict[UUID, ChunkRef]
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """One chunk that `owner` has leased."""
+
+    chunk_id: UUID
+    owner: str
+
+
+class DeliveryProgress(msgspec.Struct, frozen=True):
+    """What is to be recorded about delivery `index` of a chunk that `owner` leased."""
+
+    owner: str
+    chunk_id: UUID
+    index: int
+    progress: Progress
+
+
+class ChunkRepository:
+    """Leases are kept by the database's clock, so workers' clocks need not agree."""
+
+    def __init__(self, database: Database) -> None:
+        self._chunks = database["chunks"]
+
+    async def lease(self, chunk_ids: Collection[UUID], owner: str) -> LeaseResult:
+        """Take those chunks that are neither done nor leased, for LEASE_SECONDS."""
+        which = {"_id": {"$in": list(chunk_ids)}}
+        await self._chunks.update_many(
+            which | {"done": False} | _FREE,
+            [{"$set": {"lease_owner": owner, "lease_until": _UNTIL}}],
+        )
+        documents = await self._chunks.find(which | {"done": False})
+        mine = [d for d in documents if d.get("lease_owner") == owner]
+        held = {d["_id"]: _ref(d) for d in documents if d.get("lease_owner") != owner}
+        return LeaseResult([_from_document(d) for d in mine], held)
+
+    async def renew(self, leases: Collection[Lease]) -> None:
+        await self._chunks.update_many(
+            _held_by(leases) | {"done": False}, [{"$set": {"lease_until": _UNTIL}}]
+        )
+
+    async def release(self, *, finished: Collection[Lease], unfinished: Collection[Lease]) -> None:
+        """Give leases back: `finished` chunks are done, `unfinished` ones wait for a retry."""
+        free: Document = {"lease_owner": None, "lease_until": None}
+        for leases, change in ((finished, free | {"done": True}), (unfinished, free)):
+            if leases:
+                await self._chunks.update_many(_held_by(leases), {"$set": change})
+
+    async def record(self, updates: Iterable[DeliveryProgress]) -> None:
+        """Write progress: whole chunks under our lease, else delivery by delivery.
+
+        A lease that was lost does not make an outcome untrue: then each delivery is written
+        unless it is terminal already or further on. Idempotent.
+        """
+        grouped: dict[tuple[UUID, str], list[DeliveryProgress]] = defaultdict(list)
+        for update in updates:
+            grouped[update.chunk_id, update.owner].append(update)
+        leased = [
+            UpdateOne({"_id": chunk_id, "lease_owner": owner}, {"$set": _fields(rows)})
+            for (chunk_id, owner), rows in grouped.items()
+        ]
+        if leased and await self._chunks.bulk_write(leased) < len(leased):
+            rows = [row for rows in grouped.values() for row in rows]
+            await self._chunks.bulk_write([_forward(row) for row in rows])
+
+    async def of_send(self, app_id: UUID, send_id: UUID) -> list[Chunk]:
+        documents = await self._chunks.find({"send_id": send_id, "app_id": app_id})
+        return [_from_document(document) for document in documents]
+
+    async def refs_of_sends(self, send_ids: Collection[UUID]) -> list[ChunkRef]:
+        """Pointers to the unfinished chunks of sends."""
+        documents = await self._chunks.find(
+            {"send_id": {"$in": list(send_ids)}, "done": False}, projection=_REF_FIELDS
+        )
+        return [_ref(document) for document in documents]
+
+    async def overdue(self, *, expired_before: datetime, limit: int) -> list[ChunkRef]:
+        """Chunks that should long be done: their deadline passed and nothing finished them."""
+        documents = await self._chunks.find(
+            {"done": False, "expires_at": {"$lt": expired_before}},
+            projection=_REF_FIELDS,
+            sort=[("expires_at", 1)],
+            limit=limit,
+        )
+        return [_ref(document) for document in documents]
+
+
+def _held_by(leases: Collection[Lease]) -> Document:
+    return {
+        "_id": {"$in": [lease.chunk_id for lease in leases]},
+        "lease_owner": {"$in": list({lease.owner for lease in leases})},
+    }
+
+
+_REF_FIELDS = {"provider": 1, "expires_at": 1, "lane": 1}
+
+
+def _ref(document: Document) -> ChunkRef:
+    return ChunkRef(document["_id"], document["provider"], document["expires_at"], document["lane"])
+
+
+def _fields(rows: list[DeliveryProgress]) -> Document:
+    return {f"st.{row.index}": list(msgspec.structs.astuple(row.progress)) for row in rows}
+
+
+def _forward(row: DeliveryProgress) -> UpdateOne:
+    """Write one delivery's progress unless what stands there is terminal or as far."""
+    at = f"st.{row.index}"
+    behind = [
+        {at: {"$exists": False}},
+        {f"{at}.0": "accepted", f"{at}.2": {"$lt": row.progress.attempts}},
+    ]
+    if row.progress.is_terminal:  # a verdict without a further attempt: expired, cancelled
+        behind.append({f"{at}.0": "accepted", f"{at}.2": row.progress.attempts})
+    return UpdateOne({"_id": row.chunk_id, "$or": behind}, {"$set": _fields([row])})
+
+
+def to_document(chunk: Chunk) -> Document:
+    """A new chunk as it is stored."""
+    return {
+        "_id": chunk.chunk_id,
+        "app_id": chunk.app_id,
+        "send_id": chunk.send_id,
+        "provider": chunk.provider,
+        "lane": chunk.lane,
+        "targets": [[t.notification, t.device_id] for t in chunk.targets],
+        "expires_at": chunk.expires_at,
+        "kept_from": chunk.expires_at,
+        "st": {},
+        "done": False,
+        "lease_owner": None,
+        "lease_until": None,
+    }
+
+
+def _from_document(document: Document) -> Chunk:
+    return Chunk(
+        chunk_id=document["_id"],
+        app_id=document["app_id"],
+        send_id=document["send_id"],
+        provider=document["provider"],
+        lane=document["lane"],
+        targets=tuple(Target(*pair) for pair in document["targets"]),
+        expires_at=document["expires_at"],
+        progress={int(index): Progress(*row) for index, row in document["st"].items()},
+    )

@@ -1,0 +1,99 @@
+"""Provider credentials: sealed whole; only what may be shown stands beside in the clear."""
+
+import hashlib
+from uuid import UUID
+
+import msgspec
+
+from shared.clock import Clock
+from shared.crypto.keyring import Keyring
+from shared.domain.credentials import (
+    ApnsCredential,
+    Credential,
+    CredentialSummary,
+    FcmCredential,
+    PushyCredential,
+    WebPushCredential,
+)
+from shared.domain.devices import Provider
+from shared.storage.mongo import Database, Document
+
+_SHAPES: dict[Provider, type[Credential]] = {
+    "apns": ApnsCredential,
+    "fcm": FcmCredential,
+    "webpush": WebPushCredential,
+    "pushy": PushyCredential,
+}
+_SHOWN = {
+    "apns": ("team_id", "key_id", "topic", "environment"),
+    "fcm": ("project_id", "client_email", "private_key_id"),
+    "webpush": ("subject", "vapid_public_key"),
+    "pushy": (),
+}
+
+
+class CredentialRepository:
+    """At most one credential per app and provider, under the id `<app>:<provider>`."""
+
+    def __init__(self, database: Database, keyring: Keyring, clock: Clock) -> None:
+        self._credentials = database["credentials"]
+        self._keyring = keyring
+        self._clock = clock
+
+    async def put(
+        self, app_id: UUID, provider: Provider, credential: Credential
+    ) -> CredentialSummary:
+        plain = msgspec.json.encode(credential)
+        fingerprint = hashlib.sha256(f"{app_id}".encode() + plain).hexdigest()[:16]
+        document = {
+            "app_id": app_id,
+            "provider": provider,
+            "fingerprint": fingerprint,
+            "updated_at": self._clock(),
+            "details": {name: getattr(credential, name) for name in _SHOWN[provider]},
+            "sealed": self._keyring.seal(plain, f"{app_id}|{provider}"),
+        }
+        await self._credentials.update_one(_key(app_id, provider), {"$set": document}, upsert=True)
+        return _summary(document)
+
+    async def put_if_absent(
+        self, app_id: UUID, provider: Provider, credential: Credential
+    ) -> CredentialSummary:
+        """Keep the credential that is there; else store this one."""
+        return await self.summary(app_id, provider) or await self.put(app_id, provider, credential)
+
+    async def get(self, app_id: UUID, provider: Provider) -> Credential | None:
+        found = await self.of_apps([app_id], provider)
+        return found.get(app_id)
+
+    async def of_apps(self, app_ids: list[UUID], provider: Provider) -> dict[UUID, Credential]:
+        """The decrypted credentials of several apps for one provider."""
+        keys = [f"{app_id}:{provider}" for app_id in app_ids]
+        documents = await self._credentials.find({"_id": {"$in": keys}})
+        return {document["app_id"]: self._open(document) for document in documents}
+
+    async def summary(self, app_id: UUID, provider: Provider) -> CredentialSummary | None:
+        document = await self._credentials.find_one(_key(app_id, provider), {"sealed": 0})
+        return None if document is None else _summary(document)
+
+    async def delete(self, app_id: UUID, provider: Provider) -> bool:
+        return await self._credentials.delete_one(_key(app_id, provider))
+
+    def _open(self, document: Document) -> Credential:
+        provider: Provider = document["provider"]
+        plain = self._keyring.open(document["sealed"], f"{document['app_id']}|{provider}")
+        credential = msgspec.json.decode(plain, type=_SHAPES[provider])
+        return msgspec.structs.replace(credential, fingerprint=document["fingerprint"])
+
+
+def _key(app_id: UUID, provider: Provider) -> Document:
+    return {"_id": f"{app_id}:{provider}"}
+
+
+def _summary(document: Document) -> CredentialSummary:
+    return CredentialSummary(
+        provider=document["provider"],
+        fingerprint=document["fingerprint"],
+        updated_at=document["updated_at"],
+        details=document["details"],
+    )

@@ -1,0 +1,223 @@
+"""Devices: tokens sealed, looked up by keyed hash; every change is conditional and says so."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from pymongo.errors import DuplicateKeyError
+
+from shared.clock import Clock
+from shared.crypto.keyring import Keyring
+from shared.domain.devices import ACTIVE_DEVICES_PER_USER_MAX, Device, Platform, Provider
+from shared.ids import new_id
+from shared.storage.mongo import Database, Document
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller registers: `token` in the clear, Web Push as the subscription's JSON text."""
+
+    user_id: UUID
+    platform: Platform
+    provider: Provider
+    token: str
+    language: str | None = None
+    timezone: str | None = None
+    app_version: str | None = None
+    apns_environment: str | None = None
+
+
+class ActiveDevice(msgspec.Struct, frozen=True):
+    """What accepting a send needs to know of a device."""
+
+    device_id: UUID
+    user_id: UUID
+    provider: Provider
+
+
+class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which devices of an app; None means any."""
+
+    user_id: UUID | None = None
+    platform: Platform | None = None
+    provider: Provider | None = None
+    active: bool | None = True
+
+    def query(self, app_id: UUID) -> Document:
+        given = msgspec.structs.asdict(self)
+        return {"app_id": app_id} | {k: v for k, v in given.items() if v is not None}
+
+
+class DeviceRepository:
+    """One document per (app, token)."""
+
+    def __init__(self, database: Database, keyring: Keyring, clock: Clock) -> None:
+        self._devices = database["devices"]
+        self._keyring = keyring
+        self._clock = clock
+
+    def token_hash(self, app_id: UUID, token: str) -> bytes:
+        """What a token is looked up by; the same token has another hash in another app."""
+        return self._keyring.lookup_hash(token.encode(), f"{app_id}|token")
+
+    async def register(self, app_id: UUID, registration: Registration) -> UUID:
+        """Create the token's device, or move the one that has it to this user and revive it.
+
+        Returns:
+            The device's id, which stays the same for as long as the app knows the token.
+        """
+        key = {"app_id": app_id, "token_hash": self.token_hash(app_id, registration.token)}
+        change = self._registered(app_id, registration)
+        try:
+            document = await self._devices.find_one_and_update(key, change, upsert=True)
+        except DuplicateKeyError:  # two first registrations of one token raced: the other one won
+            document = await self._devices.find_one_and_update(key, change)
+        await self._cap(app_id, registration.user_id)
+        device_id: UUID = document["_id"]
+        return device_id
+
+    def _registered(self, app_id: UUID, registration: Registration) -> Document:
+        now = self._clock()
+        fields = msgspec.structs.asdict(registration)
+        token: str = fields.pop("token")
+        fields |= {
+            "token": self._keyring.seal(token.encode(), f"{app_id}|token"),
+            "active": True,
+            "registered_at": now,
+            "last_seen_at": now,
+            "deactivated_reason": None,
+            "suspicions": 0,
+        }
+        return {
+            "$set": fields,
+            "$unset": {"deactivated_at": ""},
+            "$setOnInsert": {"_id": new_id(now), "created_at": now},
+        }
+
+    async def _cap(self, app_id: UUID, user_id: UUID) -> None:
+        """Deactivate a user's least recently seen devices beyond the fiftieth."""
+        query = {"app_id": app_id, "user_id": user_id, "active": True}
+        rows = await self._devices.find(
+            query, projection={"_id": 1}, sort=[("last_seen_at", -1), ("_id", -1)]
+        )
+        surplus = [row["_id"] for row in rows[ACTIVE_DEVICES_PER_USER_MAX:]]
+        if surplus:
+            await self._devices.update_many(
+                query | {"_id": {"$in": surplus}}, self._deactivated("too_many_devices")
+            )
+
+    async def touch(self, app_id: UUID, user_id: UUID, token: str) -> UUID | None:
+        """Note that a user's own active, unchanged token was seen; None when there is no such."""
+        document = await self._devices.find_one_and_update(
+            {
+                "app_id": app_id,
+                "token_hash": self.token_hash(app_id, token),
+                "user_id": user_id,
+                "active": True,
+            },
+            {"$set": {"last_seen_at": self._clock(), "registered_at": self._clock()}},
+        )
+        return None if document is None else document["_id"]
+
+    async def get(self, app_id: UUID, device_id: UUID) -> Device | None:
+        document = await self._devices.find_one({"_id": device_id, "app_id": app_id})
+        return None if document is None else self._from(document)
+
+    async def of_ids(self, device_ids: Collection[UUID]) -> dict[UUID, Device]:
+        """Devices with their tokens in the clear; the caller knows their apps from its chunks."""
+        documents = await self._devices.find({"_id": {"$in": list(device_ids)}})
+        return {document["_id"]: self._from(document) for document in documents}
+
+    async def active_of_users(self, app_id: UUID, user_ids: Collection[UUID]) -> list[ActiveDevice]:
+        documents = await self._devices.find(
+            {"app_id": app_id, "user_id": {"$in": list(user_ids)}, "active": True},
+            projection={"user_id": 1, "provider": 1},
+        )
+        return [ActiveDevice(d["_id"], d["user_id"], d["provider"]) for d in documents]
+
+    async def page(
+        self, app_id: UUID, which: DeviceFilter, *, limit: int, after: UUID | None = None
+    ) -> list[Device]:
+        """Up to `limit` devices in id order, behind `after`; their tokens are left out ("")."""
+        query = which.query(app_id)
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        documents = await self._devices.find(
+            query, projection={"token": 0}, sort=[("_id", 1)], limit=limit
+        )
+        return [self._from(document) for document in documents]
+
+    async def count(self, app_id: UUID, which: DeviceFilter) -> int:
+        return await self._devices.count(which.query(app_id))
+
+    async def unregister(self, app_id: UUID, device_id: UUID, *, user_id: UUID | None) -> bool:
+        """Deactivate on request; whether the app (and user, when given) has such a device."""
+        query: Document = {"_id": device_id, "app_id": app_id}
+        if user_id is not None:
+            query["user_id"] = user_id
+        change = self._deactivated("unregistered_by_caller")
+        if await self._devices.update_one(query | {"active": True}, change):
+            return True
+        return await self._devices.find_one(query, {"_id": 1}) is not None
+
+    async def deactivate(
+        self,
+        app_id: UUID,
+        device_id: UUID,
+        *,
+        token_hash: bytes,
+        registered_before: datetime,
+        reason: str,
+    ) -> bool:
+        """Deactivate if the row still holds that token, registered no later than the instant.
+
+        Returns:
+            Whether it changed anything: a device that registered again since stays active.
+        """
+        query = {
+            "_id": device_id,
+            "app_id": app_id,
+            "token_hash": token_hash,
+            "active": True,
+            "registered_at": {"$lte": registered_before},
+        }
+        return await self._devices.update_one(query, self._deactivated(reason)) == 1
+
+    async def suspect(self, app_id: UUID, device_id: UUID, *, token_hash: bytes) -> int:
+        """Count one more suspicion against a token; how many it has in a row now."""
+        document = await self._devices.find_one_and_update(
+            {"_id": device_id, "app_id": app_id, "token_hash": token_hash},
+            {"$inc": {"suspicions": 1}},
+        )
+        return 0 if document is None else int(document["suspicions"])
+
+    async def clear_suspicions(self, app_id: UUID, device_id: UUID) -> None:
+        await self._devices.update_one(
+            {"_id": device_id, "app_id": app_id}, {"$set": {"suspicions": 0}}
+        )
+
+    def _deactivated(self, reason: str) -> Document:
+        return {
+            "$set": {
+                "active": False,
+                "deactivated_reason": reason,
+                "deactivated_at": self._clock(),
+            }
+        }
+
+    def _from(self, document: Document) -> Device:
+        fields: dict[str, Any] = {
+            name: document[name]
+            for name in Device.__struct_fields__
+            if name in document and name not in ("token", "token_hash")
+        }
+        sealed = document.get("token")
+        context = f"{document['app_id']}|token"
+        token = "" if sealed is None else self._keyring.open(sealed, context).decode()
+        return Device(
+            device_id=document["_id"],
+            token=token,
+            token_hash=bytes(document["token_hash"]),
+            **fields,
+        )

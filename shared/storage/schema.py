@@ -1,0 +1,74 @@
+"""Every collection's indexes and how long its documents are kept, in one place."""
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from shared.storage.mongo import Database
+
+DAY = 86_400
+_KEEP_SENDS_DAYS = 30
+_KEEP_CHUNKS_DAYS = 30
+_KEEP_DEAD_LETTERS_DAYS = 30
+_KEEP_RECEIPTS_DAYS = 7
+_KEEP_INACTIVE_DEVICES_DAYS = 90
+_KEEP_QUOTAS_DAYS = 3
+
+
+def _kept(field: str, days: float) -> IndexModel:
+    return IndexModel(
+        [(field, ASCENDING)], name=f"kept_{field}", expireAfterSeconds=int(days * DAY)
+    )
+
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "enrolments": [
+        IndexModel([("app_id", ASCENDING), ("user_id", ASCENDING)], name="app_user", unique=True)
+    ],
+    "devices": [
+        IndexModel([("app_id", ASCENDING), ("token_hash", ASCENDING)], name="token", unique=True),
+        IndexModel(
+            [("app_id", ASCENDING), ("user_id", ASCENDING), ("active", ASCENDING)], name="user"
+        ),
+        IndexModel([("app_id", ASCENDING), ("active", ASCENDING), ("_id", ASCENDING)], name="page"),
+        _kept("deactivated_at", _KEEP_INACTIVE_DEVICES_DAYS),
+    ],
+    "sends": [
+        IndexModel(
+            [("created_at", ASCENDING)],
+            name="unpublished",
+            partialFilterExpression={"published": False},
+        ),
+        _kept("kept_from", _KEEP_SENDS_DAYS),
+    ],
+    "chunks": [
+        IndexModel([("send_id", ASCENDING)], name="send"),
+        IndexModel(
+            [("expires_at", ASCENDING)],
+            name="unfinished",
+            partialFilterExpression={"done": False},
+        ),
+        _kept("kept_from", _KEEP_CHUNKS_DAYS),
+    ],
+    "quotas": [_kept("day", _KEEP_QUOTAS_DAYS)],
+    "limits": [IndexModel([("expires_at", ASCENDING)], name="kept", expireAfterSeconds=0)],
+    "receipts": [
+        IndexModel([("app_id", ASCENDING), ("first_seq", DESCENDING)], name="app_seq", unique=True),
+        IndexModel([("ids", ASCENDING)], name="receipt", unique=True),
+        IndexModel(
+            [("next_attempt_at", ASCENDING)],
+            name="pending",
+            partialFilterExpression={"state": "pending"},
+        ),
+        _kept("created_at", _KEEP_RECEIPTS_DAYS),
+    ],
+    "dead_letters": [
+        IndexModel([("app_id", ASCENDING), ("died_at", DESCENDING)], name="app_time"),
+        _kept("died_at", _KEEP_DEAD_LETTERS_DAYS),
+    ],
+    "due": [IndexModel([("due_at", ASCENDING)], name="due")],
+}
+
+
+async def create_indexes(database: Database) -> None:
+    """Create what is missing; existing indexes stay."""
+    for collection, indexes in INDEXES.items():
+        await database[collection].create_indexes(indexes)

@@ -1,0 +1,65 @@
+"""What must not be sent any more, and why."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.builders import DEVICE_ID, NOW, SEND_ID, a_content, a_device, a_loaded, a_send, an_app
+from worker.delivery import NOW_OR_NEVER_GRACE, Push, guard
+from worker.loading import Loaded, Sender
+from worker.retry import Settle
+
+OTHER_USER = SEND_ID
+
+
+def test_a_live_delivery_may_be_sent() -> None:
+    push = guard(a_loaded(), 0, NOW)
+
+    assert isinstance(push, Push)
+    assert push.device.device_id == DEVICE_ID
+
+
+@pytest.mark.parametrize(
+    ("loaded", "state", "reason"),
+    [
+        (a_loaded(send=None), "cancelled", "erased"),
+        (a_loaded(sender=Sender(None, None, NOW)), "cancelled", "erased"),
+        (
+            a_loaded(sender=Sender(an_app(enabled=False), None, NOW)),
+            "cancelled",
+            "push_not_enabled",
+        ),
+        (a_loaded(devices={}), "unregistered", "inactive_device"),
+        (
+            a_loaded(devices={DEVICE_ID: a_device(active=False)}),
+            "unregistered",
+            "inactive_device",
+        ),
+        (
+            a_loaded(devices={DEVICE_ID: a_device(user_id=OTHER_USER)}),
+            "unregistered",
+            "device_changed_hands",
+        ),
+    ],
+)
+def test_guard_settles_what_must_not_be_sent(loaded: Loaded, state: str, reason: str) -> None:
+    verdict = guard(loaded, 0, NOW)
+
+    assert isinstance(verdict, Settle)
+    assert (verdict.state, verdict.reason) == (state, reason)
+
+
+def test_guard_expires_at_the_deadline_and_not_before() -> None:
+    loaded = a_loaded(send=a_send(contents=(a_content(ttl_seconds=60),)))
+
+    assert isinstance(guard(loaded, 0, NOW + timedelta(seconds=59.999)), Push)
+    verdict = guard(loaded, 0, NOW + timedelta(seconds=60))
+    assert isinstance(verdict, Settle)
+    assert verdict.state == "expired"
+
+
+def test_now_or_never_has_the_time_of_one_hand_over() -> None:
+    loaded = a_loaded(send=a_send(contents=(a_content(ttl_seconds=0),)))
+
+    assert isinstance(guard(loaded, 0, NOW + timedelta(seconds=1)), Push)
+    assert isinstance(guard(loaded, 0, NOW + NOW_OR_NEVER_GRACE), Settle)

@@ -1,0 +1,227 @@
+"""Wiring of a worker process; nothing else wires."""
+
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from shared.clock import Clock, utc_now
+from shared.crypto.keyring import Keyring
+from shared.domain.devices import PROVIDERS
+from shared.domain.notifications import Lane
+from shared.outbound.addresses import AddressPolicy
+from shared.outbound.transport import Transport
+from shared.providers.registry import Adapters, ProviderSettings, create_adapters
+from shared.queue import topology
+from shared.queue.publisher import Publisher
+from shared.storage.apps import AppRepository
+from shared.storage.chunks import ChunkRepository
+from shared.storage.credentials import CredentialRepository
+from shared.storage.dead_letters import DeadLetterRepository
+from shared.storage.devices import DeviceRepository
+from shared.storage.due import DueRepository
+from shared.storage.leases import LeaseRepository
+from shared.storage.mongo import Database, connect
+from shared.storage.receipts import ReceiptRepository
+from shared.storage.sends import SendRepository
+from worker.consumer import Consumer, Subscription
+from worker.delivery import Spine, Tools
+from worker.flow import Slots
+from worker.handlers import DeadHandler, PushHandler, hook_handler
+from worker.leasing import Leases
+from worker.lifecycle import Worker
+from worker.loading import Loader
+from worker.postponing import Postponer
+from worker.progress import ProgressWriter
+from worker.receipts import ReceiptBook, ReceiptPoster
+from worker.retry import RetryPolicy
+from worker.scheduler import Records, Scheduler
+from worker.settings import WorkerSettings
+from worker.settlement import Settlement
+from worker.token_safety import TokenSafety
+
+HOOK_PREFETCH = 100
+DEAD_PREFETCH = 50
+LO_PREFETCH = 20  # a message of the lo lane may hold 50 chunks of 100 deliveries
+
+
+class Repositories(msgspec.Struct, frozen=True, kw_only=True):
+    """Every collection that a worker touches."""
+
+    apps: AppRepository
+    chunks: ChunkRepository
+    credentials: CredentialRepository
+    dead_letters: DeadLetterRepository
+    devices: DeviceRepository
+    due: DueRepository
+    leases: LeaseRepository
+    receipts: ReceiptRepository
+    sends: SendRepository
+
+
+def open_repositories(database: Database, keyring: Keyring, clock: Clock) -> Repositories:
+    return Repositories(
+        apps=AppRepository(database, keyring),
+        chunks=ChunkRepository(database),
+        credentials=CredentialRepository(database, keyring, clock),
+        dead_letters=DeadLetterRepository(database),
+        devices=DeviceRepository(database, keyring, clock),
+        due=DueRepository(database, clock),
+        leases=LeaseRepository(database),
+        receipts=ReceiptRepository(database, clock),
+        sends=SendRepository(database),
+    )
+
+
+@asynccontextmanager
+async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> AsyncIterator[Worker]:
+    """A worker with its connections, which are closed again behind it."""
+    worker_id = f"{socket.gethostname()}:{os.getpid()}"
+    adapters = create_adapters(provider_settings(settings), clock)
+    hooks_transport = Transport(ca_file=settings.ca_file, allow_http=settings.is_local)
+    publisher = Publisher(settings.amqp_url, name="fanfare worker, publisher")
+    async with connect(settings) as database:
+        records = open_repositories(database, Keyring.from_settings(settings), clock)
+        postponer = Postponer(
+            publisher,
+            records.due,
+            clock,
+            retry_levels=settings.retry_levels_seconds,
+            hook_levels=settings.hook_levels_seconds,
+        )
+        leases = Leases(records.chunks, worker_id)
+        spine = create_spine(
+            settings,
+            records,
+            adapters=adapters,
+            leases=leases,
+            postponer=postponer,
+            clock=clock,
+        )
+        poster = ReceiptPoster(
+            records.receipts,
+            records.apps,
+            transport=hooks_transport,
+            addresses=AddressPolicy(allow_loopback=settings.is_local),
+            postponer=postponer,
+            clock=clock,
+        )
+        scheduler = create_scheduler(settings, records, publisher, clock, worker_id)
+        subscriptions = [
+            *_deliver(settings, spine, postponer),
+            *_hooks(settings, poster),
+            *_dead(settings, spine, records, postponer, clock),
+        ]
+        background = [leases.keep_renewing]
+        if "scheduler" in settings.worker_roles:
+            background.append(scheduler.run)
+        try:
+            yield Worker(settings, Consumer(settings.amqp_url, subscriptions), background)
+        finally:
+            await scheduler.aclose()
+            await publisher.aclose()
+            await hooks_transport.aclose()
+            await adapters.aclose()
+
+
+def provider_settings(settings: WorkerSettings) -> ProviderSettings:
+    return ProviderSettings(
+        apns_production_url=settings.apns_production_url,
+        apns_sandbox_url=settings.apns_sandbox_url,
+        fcm_url=settings.fcm_url,
+        fcm_token_url=settings.fcm_token_url,
+        pushy_url=settings.pushy_url,
+        webpush_allowed_hosts=settings.webpush_allowed_hosts,
+        ca_file=settings.ca_file,
+        timeout_seconds=settings.provider_timeout_seconds,
+        is_local=settings.is_local,
+    )
+
+
+def create_spine(
+    settings: WorkerSettings,
+    records: Repositories,
+    *,
+    adapters: Adapters,
+    leases: Leases,
+    postponer: Postponer,
+    clock: Clock,
+) -> Spine:
+    receipts = ReceiptBook(records.receipts, postponer, clock)
+    return Spine(
+        Tools(
+            leases=leases,
+            loader=Loader(records.sends, records.devices, records.apps, records.credentials, clock),
+            adapters=adapters,
+            slots={p: Slots(settings.worker_concurrency) for p in PROVIDERS},
+            policy=RetryPolicy(settings.retry_levels_seconds),
+            safety=TokenSafety(records.devices, clock),
+            progress=ProgressWriter(records.chunks),
+            settlement=Settlement(records.chunks, records.dead_letters, receipts, postponer, clock),
+            clock=clock,
+        )
+    )
+
+
+def create_scheduler(
+    settings: WorkerSettings,
+    records: Repositories,
+    publisher: Publisher,
+    clock: Clock,
+    worker_id: str,
+) -> Scheduler:
+    looked_at = Records(
+        leases=records.leases,
+        due=records.due,
+        sends=records.sends,
+        chunks=records.chunks,
+        receipts=records.receipts,
+    )
+    return Scheduler(
+        looked_at,
+        publisher,
+        clock,
+        worker_id=worker_id,
+        sweep_after_seconds=settings.worker_sweep_after_seconds,
+    )
+
+
+def _deliver(settings: WorkerSettings, spine: Spine, postponer: Postponer) -> list[Subscription]:
+    if "deliver" not in settings.worker_roles:
+        return []
+    prefetch: dict[Lane, int] = {
+        "hi": settings.worker_prefetch,
+        "lo": min(LO_PREFETCH, settings.worker_prefetch),
+    }
+    lanes = [
+        Subscription(
+            topology.work_queue(provider, lane),
+            prefetch[lane],
+            PushHandler(spine, postponer, lane).handle,
+        )
+        for provider in settings.worker_providers
+        for lane in topology.LANES
+    ]
+    suspects = PushHandler(spine, postponer, "lo").handle_suspect
+    return [*lanes, Subscription(topology.SUSPECT_QUEUE, 1, suspects)]
+
+
+def _hooks(settings: WorkerSettings, poster: ReceiptPoster) -> list[Subscription]:
+    if "hooks" not in settings.worker_roles:
+        return []
+    return [Subscription(topology.HOOK_QUEUE, HOOK_PREFETCH, hook_handler(poster))]
+
+
+def _dead(
+    settings: WorkerSettings,
+    spine: Spine,
+    records: Repositories,
+    postponer: Postponer,
+    clock: Clock,
+) -> list[Subscription]:
+    if "scheduler" not in settings.worker_roles:
+        return []
+    handler = DeadHandler(spine, records.dead_letters, postponer, clock)
+    return [Subscription(topology.DEAD_QUEUE, DEAD_PREFETCH, handler.handle)]

@@ -1,0 +1,156 @@
+"""AMQP message to task to ack: the only file that settles with the broker.
+
+Tasks belong to the process, not to the connection: when the connection breaks, what was begun is
+finished, its ack is dropped, and the broker's second copy finds the work done.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+import aiormq
+import msgspec
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+
+from shared.logs import get_logger
+from shared.queue.connection import BROKEN, QueueUnavailable, connect
+
+_RECONNECT_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """A message as its handler sees it. `deliveries` counts the earlier ones."""
+
+    body: bytes
+    routing_key: str
+    redelivered: bool
+    deliveries: int
+
+
+Verdict = Literal["done", "unreadable"]
+Handler = Callable[[Incoming], Awaitable[Verdict]]
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """A queue, how many of its messages may be with us at once, and what to do with one."""
+
+    queue: str
+    prefetch: int
+    handle: Handler
+
+
+class Consumer:
+    """Keeps all subscriptions alive on one connection until it is told to stop."""
+
+    def __init__(self, url: str, subscriptions: list[Subscription]) -> None:
+        self._url = url
+        self._subscriptions = subscriptions
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self.consuming = asyncio.Event()
+
+    async def run(self) -> None:
+        """Consume, and connect again whenever the connection or a consumer is lost."""
+        while not self._stopping.is_set():
+            try:
+                await self._consume()
+            except (QueueUnavailable, *BROKEN) as error:
+                log.warning("consumer.disconnected", error=type(error).__name__)
+            finally:
+                self.consuming.clear()
+            await _any_of(self._stopping.wait(), asyncio.sleep(_RECONNECT_SECONDS))
+
+    async def _consume(self) -> None:
+        connection = await connect(self._url, name="fanfare worker, consumer")
+        try:
+            channel = await connection.channel(publisher_confirms=False)
+            lost = await _loss_of(channel)
+            tags = [await self._subscribe(channel, item) for item in self._subscriptions]
+            self.consuming.set()
+            log.info("consumer.started", queues=len(tags))
+            await _any_of(lost.wait(), self._stopping.wait())
+            if self._stopping.is_set():
+                await asyncio.gather(*(queue.cancel(tag) for queue, tag in tags))
+                await self._finish_tasks()
+        finally:
+            await connection.close()
+
+    async def _subscribe(
+        self, channel: AbstractChannel, subscription: Subscription
+    ) -> tuple[AbstractQueue, str]:
+        await channel.set_qos(prefetch_count=subscription.prefetch)  # for consumers made after it
+        queue = await channel.get_queue(subscription.queue, ensure=True)
+
+        async def take(message: AbstractIncomingMessage) -> None:
+            if self._stopping.is_set():
+                return  # not begun: it goes back when the connection closes
+            task = asyncio.create_task(_handle(subscription.handle, message))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        return queue, await queue.consume(take)
+
+    async def _finish_tasks(self) -> None:
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Take no more messages, finish those that were begun, and ack them."""
+        self._stopping.set()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=drain_seconds)
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _handle(handle: Handler, message: AbstractIncomingMessage) -> None:
+    incoming = Incoming(
+        body=message.body,
+        routing_key=message.routing_key or "",
+        redelivered=bool(message.redelivered),
+        deliveries=_delivery_count(message),
+    )
+    try:
+        verdict = await handle(incoming)
+    except Exception:
+        log.exception("message.failed", routing_key=incoming.routing_key)
+        await _settle(message.reject(requeue=True))  # counted; isolated when it happens again
+        return
+    await _settle(message.ack() if verdict == "done" else message.reject(requeue=False))
+
+
+def _delivery_count(message: AbstractIncomingMessage) -> int:
+    count = message.headers.get("x-delivery-count", 0)
+    return count if isinstance(count, int) else 0
+
+
+async def _settle(settling: Awaitable[None]) -> None:
+    try:
+        await settling
+    except BROKEN as error:  # the connection went meanwhile: the broker will deliver it again
+        log.debug("message.not_settled", error=type(error).__name__)
+
+
+async def _loss_of(channel: AbstractChannel) -> asyncio.Event:
+    """An event that is set when the channel closes or the broker cancels one of its consumers."""
+    lost = asyncio.Event()
+
+    def note(*_: object) -> None:
+        lost.set()
+
+    channel.close_callbacks.add(note)
+    underlay = await channel.get_underlay_channel()
+    if isinstance(underlay, aiormq.Channel):
+        underlay.on_consumer_cancel_callbacks.add(note)
+    return lost
+
+
+async def _any_of(*waiting: Awaitable[object]) -> None:
+    tasks = [asyncio.ensure_future(item) for item in waiting]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

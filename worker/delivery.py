@@ -1,0 +1,222 @@
+"""The spine: lease a chunk, load it, guard, send, settle."""
+
+import asyncio
+import random
+from datetime import datetime, timedelta
+from typing import assert_never
+
+import msgspec
+
+from shared.clock import Clock
+from shared.domain.deliveries import Progress
+from shared.domain.devices import Device, Provider
+from shared.domain.notifications import Notification
+from shared.logs import get_logger
+from shared.providers.outcomes import Misconfigured, Outcome
+from shared.providers.registry import Adapters
+from shared.queue.messages import Pointer
+from shared.storage.chunks import DeliveryProgress, Lease
+from worker.flow import Slots
+from worker.leasing import Done, Held, Leased, Leases
+from worker.loading import Loaded, Loader
+from worker.progress import ProgressWriter
+from worker.retry import AgainNow, Later, RetryPolicy, Settle, Situation, Step
+from worker.settlement import ChunkResult, Settlement
+from worker.token_safety import TokenSafety
+
+NOW_OR_NEVER_GRACE = timedelta(seconds=60)
+
+log = get_logger(__name__)
+
+
+class Push(msgspec.Struct, frozen=True):
+    """A notification and the device that it may be sent to now."""
+
+    notification: Notification
+    device: Device
+
+
+class Tools(msgspec.Struct, frozen=True, kw_only=True):
+    """What the spine works with."""
+
+    leases: Leases
+    loader: Loader
+    adapters: Adapters
+    slots: dict[Provider, Slots]
+    policy: RetryPolicy
+    safety: TokenSafety
+    progress: ProgressWriter
+    settlement: Settlement
+    clock: Clock
+
+
+class Spine:
+    """Works on one pointer at a time; any number of them may run at once."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+
+    async def deliver(self, pointer: Pointer, *, redelivered: bool) -> None:
+        """Do what a pointer asks for; when this returns, nothing depends on its message any more.
+
+        Args:
+            pointer: the chunk, and the attempt asked for.
+            redelivered: the message may have been worked on before, so what must follow from
+                deliveries that are further on is made sure of again.
+        """
+        verdict = await self._tools.leases.take(pointer.chunk_id)
+        match verdict:
+            case Held():
+                await self._tools.settlement.come_back(pointer, verdict.provider, verdict.lane)
+            case Done():
+                return
+            case Leased():
+                try:
+                    result = await self._work(verdict, pointer, redelivered)
+                    await self._tools.settlement.finish(result)
+                finally:
+                    self._tools.leases.forget(verdict.lease)
+
+    async def bury(self, pointer: Pointer, *, reason: str) -> bool:
+        """Give up on what is left of a chunk; False while somebody else works on it."""
+        verdict = await self._tools.leases.take(pointer.chunk_id)
+        if isinstance(verdict, Leased):
+            try:
+                await self._tools.settlement.finish(await self._buried(verdict, reason))
+            finally:
+                self._tools.leases.forget(verdict.lease)
+        return not isinstance(verdict, Held)
+
+    async def _buried(self, leased: Leased, reason: str) -> ChunkResult:
+        chunk = leased.chunk
+        loaded = await self._tools.loader.load(chunk)
+        step = Settle(state="exhausted", reason=reason, dead_letter=True)
+        progress = {
+            index: progress_of(step, chunk.attempts_of(index), self._tools.clock())
+            for index in chunk.waiting()
+        }
+        for index, row in progress.items():
+            await self._tools.progress.write(
+                DeliveryProgress(leased.lease.owner, chunk.chunk_id, index, row)
+            )
+        return ChunkResult(loaded=loaded, lease=leased.lease, progress=progress)
+
+    async def _work(self, leased: Leased, pointer: Pointer, redelivered: bool) -> ChunkResult:
+        chunk = leased.chunk
+        loaded = await self._tools.loader.load(chunk)
+        asked = range(len(chunk.targets)) if pointer.indexes is None else pointer.indexes
+        due = [index for index in asked if chunk.is_due(index, pointer.attempt)]
+        made = await asyncio.gather(
+            *(self._attempt(loaded, leased.lease, index, pointer.attempt) for index in due)
+        )
+        known = {i: chunk.progress[i] for i in asked if i in chunk.progress} if redelivered else {}
+        progress = known | dict(zip(due, made, strict=True))
+        return ChunkResult(loaded=loaded, lease=leased.lease, progress=progress)
+
+    async def _attempt(self, loaded: Loaded, lease: Lease, index: int, attempt: int) -> Progress:
+        step, attempts = await self._step(loaded, index, attempt)
+        progress = progress_of(step, attempts, self._tools.clock())
+        row = DeliveryProgress(lease.owner, lease.chunk_id, index, progress)
+        await self._tools.progress.write(row)
+        log.info(
+            "delivery.attempted",
+            send_id=loaded.chunk.send_id,
+            device_id=loaded.chunk.targets[index].device_id,
+            provider=loaded.chunk.provider,
+            attempt=attempt,
+            state=progress.state,
+            reason=progress.reason,
+        )
+        return progress
+
+    async def _step(self, loaded: Loaded, index: int, attempt: int) -> tuple[Settle | Later, int]:
+        """What becomes of a delivery, and how many attempts it has had then."""
+        before = loaded.chunk.attempts_of(index)
+        guarded = guard(loaded, index, self._tools.clock())
+        if isinstance(guarded, Settle):
+            return guarded, before
+        async with self._tools.slots[loaded.chunk.provider].take(loaded.chunk.lane):
+            step = await self._send(guarded, loaded, attempt)
+        spent = isinstance(step, Settle) or step.spends_attempt
+        return step, attempt if spent else before
+
+    async def _send(self, push: Push, loaded: Loaded, attempt: int) -> Settle | Later:
+        sent_at = self._tools.clock()
+        step = await self._try(push, loaded, attempt, sent_again_at_once=False)
+        if isinstance(step, AgainNow):
+            step = await self._try(push, loaded, attempt, sent_again_at_once=True)
+        credential = loaded.sender.credential
+        if isinstance(step, AgainNow):
+            raise TypeError("the policy sends again at once only once")
+        if isinstance(step, Settle) and credential is not None:
+            return await self._tools.safety.apply(
+                step, push.device, credential.fingerprint, sent_at
+            )
+        return step
+
+    async def _try(
+        self, push: Push, loaded: Loaded, attempt: int, *, sent_again_at_once: bool
+    ) -> Step:
+        outcome = await self._outcome(push, loaded)
+        situation = Situation(
+            attempt=attempt,
+            now=self._tools.clock(),
+            expires_at=push.notification.expires_at,
+            is_now_or_never=push.notification.is_now_or_never,
+            sent_again_at_once=sent_again_at_once,
+            spread=random.random(),  # noqa: S311 spreads load, guards nothing
+        )
+        return self._tools.policy.next_step(outcome, situation)
+
+    async def _outcome(self, push: Push, loaded: Loaded) -> Outcome:
+        credential = loaded.sender.credential
+        if credential is None:
+            return Misconfigured("no_credential")
+        return await self._tools.adapters.send(
+            loaded.chunk.provider, push.notification, push.device, credential
+        )
+
+
+def guard(loaded: Loaded, index: int, now: datetime) -> Push | Settle:
+    """What is to be sent, or the state of a delivery that must not be sent any more."""
+    target = loaded.chunk.targets[index]
+    device = loaded.devices.get(target.device_id)
+    app = loaded.sender.app
+    if loaded.send is None or app is None:
+        return Settle(state="cancelled", reason="erased")
+    notification = loaded.send.notification(target.notification)
+    if now >= _last_moment(notification):
+        return Settle(state="expired", reason="deadline")
+    if not app.enabled:
+        return Settle(state="cancelled", reason="push_not_enabled")
+    if device is None or not device.active:
+        return Settle(state="unregistered", reason="inactive_device")
+    if device.user_id != notification.user_id:
+        return Settle(state="unregistered", reason="device_changed_hands")
+    return Push(notification, device)
+
+
+def _last_moment(notification: Notification) -> datetime:
+    """A now-or-never notification gets the time of one hand-over."""
+    if notification.is_now_or_never:
+        return notification.accepted_at + NOW_OR_NEVER_GRACE
+    return notification.expires_at
+
+
+def progress_of(step: Settle | Later, attempts: int, now: datetime) -> Progress:
+    """The step as the record keeps it."""
+    match step:
+        case Settle():
+            return Progress(
+                step.state,
+                step.reason,
+                attempts,
+                step.provider_message_id,
+                now,
+                is_dead_letter=step.dead_letter,
+            )
+        case Later():
+            due_at = now + timedelta(seconds=step.wait_seconds)
+            return Progress("accepted", step.reason, attempts, None, now, due_at)
+        case _:
+            assert_never(step)

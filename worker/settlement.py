@@ -1,0 +1,175 @@
+"""The one place that settles: what must follow from a chunk's progress, before its ack.
+
+In this order: dead letters, receipts, retries, then the lease. Each step may be repeated: after a
+crash the broker delivers the message again and whatever is missing is made up for.
+"""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from shared import ids
+from shared.batcher import Batcher
+from shared.clock import Clock
+from shared.domain.deliveries import Progress
+from shared.domain.notifications import Lane
+from shared.domain.receipts import Receipt
+from shared.queue.messages import Pointer
+from shared.queue.pointers import Routed
+from shared.storage.chunks import ChunkRepository, Lease
+from shared.storage.dead_letters import DeadLetter, DeadLetterRepository
+from worker.loading import Loaded
+from worker.patience import stored
+from worker.postponing import Postponer
+from worker.receipts import ReceiptBook
+
+
+class ChunkResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What is now known about deliveries of a chunk, by index; already in the record."""
+
+    loaded: Loaded
+    lease: Lease
+    progress: dict[int, Progress]
+
+
+class Settlement:
+    """Finishes chunks in groups."""
+
+    def __init__(
+        self,
+        chunks: ChunkRepository,
+        dead_letters: DeadLetterRepository,
+        receipts: ReceiptBook,
+        postponer: Postponer,
+        clock: Clock,
+    ) -> None:
+        self._chunks, self._dead_letters = chunks, dead_letters
+        self._receipts, self._postponer = receipts, postponer
+        self._clock = clock
+        self._finishing: Batcher[ChunkResult, None] = Batcher(self._finish, max_batch=64, lanes=2)
+
+    async def finish(self, result: ChunkResult) -> None:
+        """Return once everything that follows from the result is safe."""
+        await self._finishing.submit(result)
+
+    async def come_back(self, pointer: Pointer, provider: str, lane: Lane) -> None:
+        """Try a chunk again later that somebody else works on just now."""
+        await self._postponer.postpone([(Routed(pointer, provider, lane), 0.0)])
+
+    async def _finish(self, results: Sequence[ChunkResult]) -> Sequence[None]:
+        letters = [letter for result in results for letter in dead_letters_of(result)]
+        await stored(lambda: self._dead_letters.put(letters))
+        await self._tell(results)
+        now = self._clock()
+        await self._postponer.postpone(
+            [r for result in results for r in retries_of(result, now, self._postponer.retry_level)]
+        )
+        await self._release(results)
+        return [None] * len(results)
+
+    async def _tell(self, results: Sequence[ChunkResult]) -> None:
+        by_app: dict[UUID, list[Receipt]] = defaultdict(list)
+        apps = {}
+        for result in results:
+            app_id = result.loaded.chunk.app_id
+            by_app[app_id] += receipts_of(result)
+            apps[app_id] = result.loaded.sender.app
+        await asyncio.gather(
+            *(
+                self._receipts.tell(app, by_app[app_id])
+                for app_id, app in apps.items()
+                if app is not None
+            )
+        )
+
+    async def _release(self, results: Sequence[ChunkResult]) -> None:
+        finished: list[Lease] = []
+        unfinished: list[Lease] = []
+        for result in results:
+            is_finished = result.loaded.chunk.is_finished_with(result.progress)
+            (finished if is_finished else unfinished).append(result.lease)
+        await stored(lambda: self._chunks.release(finished=finished, unfinished=unfinished))
+
+
+def retries_of(
+    result: ChunkResult, now: datetime, level_of: Callable[[float], float | None]
+) -> list[tuple[Routed, float]]:
+    """Pointers for deliveries that wait, each with the seconds to wait; alike ones share one."""
+    groups: dict[tuple[int, float], list[int]] = defaultdict(list)
+    for index, progress in result.progress.items():
+        if not progress.is_terminal and progress.next_attempt_at is not None:
+            wait = (progress.next_attempt_at - now).total_seconds()
+            groups[progress.attempts + 1, level_of(wait) or math.ceil(wait)].append(index)
+    chunk = result.loaded.chunk
+    return [
+        (
+            Routed(
+                Pointer(
+                    chunk_id=chunk.chunk_id,
+                    deadline=chunk.expires_at,
+                    attempt=attempt,
+                    indexes=tuple(indexes),
+                ),
+                chunk.provider,
+                chunk.lane,
+            ),
+            wait,
+        )
+        for (attempt, wait), indexes in groups.items()
+    ]
+
+
+def receipts_of(result: ChunkResult) -> list[Receipt]:
+    """A receipt for each delivery that is settled; `seq` is given later."""
+    return [
+        _receipt(result.loaded, index, progress)
+        for index, progress in result.progress.items()
+        if progress.is_terminal and result.loaded.send is not None
+    ]
+
+
+def _receipt(loaded: Loaded, index: int, progress: Progress) -> Receipt:
+    chunk = loaded.chunk
+    target = chunk.targets[index]
+    device = loaded.devices.get(target.device_id)
+    if loaded.send is None:
+        raise ValueError("a receipt needs its send")
+    return Receipt(
+        id=ids.receipt_id(chunk.chunk_id, index),
+        seq=0,
+        notification_id=ids.notification_id(chunk.send_id, target.notification),
+        user_id=loaded.send.recipients[target.notification].user_id,
+        device_id=target.device_id,
+        platform=None if device is None else device.platform,
+        provider=chunk.provider,
+        state=progress.state,
+        reason=progress.reason,
+        attempts=progress.attempts,
+        provider_message_id=progress.provider_message_id,
+        occurred_at=progress.at,
+    )
+
+
+def dead_letters_of(result: ChunkResult) -> list[DeadLetter]:
+    chunk = result.loaded.chunk
+    return [
+        DeadLetter(
+            dead_letter_id=ids.receipt_id(chunk.chunk_id, index),
+            reason=progress.reason or progress.state,
+            died_at=progress.at,
+            app_id=chunk.app_id,
+            notification_id=ids.notification_id(chunk.send_id, chunk.targets[index].notification),
+            device_id=chunk.targets[index].device_id,
+            provider=chunk.provider,
+            chunk_id=chunk.chunk_id,
+            index=index,
+            attempts=progress.attempts,
+        )
+        for index, progress in result.progress.items()
+        if progress.is_dead_letter
+    ]
