@@ -1,0 +1,83 @@
+# Every command of the project; `make` alone lists them. CI runs `make test`.
+.DEFAULT_GOAL := help
+.PHONY: help run demo stop clean status setup test check static fmt format lint types imports \
+	unit contract integration e2e lock images-check
+.NOTPARALLEL:
+
+BIN := .venv/bin
+LOCAL := $(BIN)/python -m deploy.local
+PYTEST := $(BIN)/pytest
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --quiet
+CODE := api worker shared deploy tests
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- the local stack
+
+run: setup ## start everything, show the main job, stay up until Ctrl-C
+	@$(LOCAL) run
+
+demo: setup ## the same, checked: exits 0 when every claim holds, then stops
+	@$(LOCAL) demo
+
+stop: ## end what a run started, also after a crash
+	@if [ -x $(BIN)/python ]; then $(LOCAL) stop; else echo "nothing is running"; fi
+
+status: ## what runs, with its pids and ports
+	@if [ -x $(BIN)/python ]; then $(LOCAL) status; else echo "nothing is running"; fi
+
+clean: ## stop, then delete the stack's data (.local); the environment (.venv) stays
+	@if [ -x $(BIN)/python ]; then $(LOCAL) clean; else echo "nothing to delete"; fi
+
+setup: ## make .venv and install what is missing; quick when nothing is
+	@deploy/local/bootstrap.sh
+
+# --- checks and tests
+
+test: static ## everything CI runs: static checks, then all tests
+	$(PYTEST)
+
+check: static ## quick checks for every commit: static, unit, contract
+	$(PYTEST) tests/unit tests/contract
+
+static: format lint types imports images-check
+
+format: setup
+	$(BIN)/ruff format --check $(CODE)
+
+lint: setup ## ruff
+	$(BIN)/ruff check $(CODE)
+
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+imports: setup ## who may import whom (import-linter)
+	$(BIN)/lint-imports
+
+fmt: setup ## format, and fix what ruff can fix
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+unit: setup ## pure tests, no sockets
+	$(PYTEST) tests/unit
+
+contract: setup ## every provider adapter against its simulator
+	$(PYTEST) tests/contract
+
+integration: setup ## storage and queue against real servers
+	$(PYTEST) tests/integration
+
+e2e: setup ## both services as processes, HTTP in, simulators out
+	$(PYTEST) tests/e2e
+
+images-check: setup ## docker-compose.yml against its public schema
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+# --- dependencies
+
+lock: ## write deploy/locks anew from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "uv is missing: pip install uv"; exit 1; }
+	$(COMPILE) -o deploy/locks/runtime.txt
+	$(COMPILE) --all-extras -o deploy/locks/dev.txt
