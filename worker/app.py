@@ -156,7 +156,9 @@ def create_spine(
             loader=Loader(records.sends, records.devices, records.apps, records.credentials, clock),
             adapters=adapters,
             slots={p: Slots(settings.worker_concurrency) for p in PROVIDERS},
-            policy=RetryPolicy(settings.retry_levels_seconds),
+            policy=RetryPolicy(
+                settings.retry_levels_seconds, park_seconds=settings.worker_park_seconds
+            ),
             safety=TokenSafety(records.devices, clock),
             progress=ProgressWriter(records.chunks),
             settlement=Settlement(records.chunks, records.dead_letters, receipts, postponer, clock),

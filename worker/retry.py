@@ -23,7 +23,6 @@ from shared.providers.outcomes import (
 
 ATTEMPTS_MAX = 8
 LONG_WAITS_SECONDS = (3_600.0, 21_600.0)  # behind the queue's levels, kept as due rows
-PARK_SECONDS = 30.0  # how often a parked delivery looks for a working credential
 JITTER = 0.2  # of a wait that is kept as a due row; the queue's levels have fixed waits
 
 OnDevice = Literal["keep", "deactivate", "suspect"]
@@ -72,8 +71,9 @@ Step = Settle | Later | AgainNow
 class RetryPolicy:
     """Waits are the queue's levels, then one and six hours; eight attempts, never past expiry."""
 
-    def __init__(self, levels_seconds: Sequence[float]) -> None:
+    def __init__(self, levels_seconds: Sequence[float], *, park_seconds: float) -> None:
         self._levels = tuple(levels_seconds)
+        self._park_seconds = park_seconds  # how often a parked delivery looks for a credential
         longer = tuple(wait for wait in LONG_WAITS_SECONDS if wait > self._levels[-1])
         self._waits = self._levels + longer
 
@@ -95,7 +95,7 @@ class RetryPolicy:
             case Unavailable():
                 return self._unavailable(outcome, situation)
             case Misconfigured():
-                return _parked(outcome.reason, situation)
+                return self._parked(outcome.reason, situation)
             case Ambiguous():
                 if situation.is_now_or_never:  # sending again would be the second attempt
                     return Settle(state="unknown", reason=outcome.reason)
@@ -126,8 +126,8 @@ class RetryPolicy:
             base *= 1 + JITTER * (2 * situation.spread - 1)
         return max(base, asked_seconds)
 
-
-def _parked(reason: str, situation: Situation) -> Step:
-    if situation.now + timedelta(seconds=PARK_SECONDS) >= situation.expires_at:
-        return Settle(state="expired", reason=reason)
-    return Later(wait_seconds=PARK_SECONDS, reason=reason, spends_attempt=False)
+    def _parked(self, reason: str, situation: Situation) -> Step:
+        wait = self._park_seconds
+        if situation.now + timedelta(seconds=wait) >= situation.expires_at:
+            return Settle(state="expired", reason=reason)
+        return Later(wait_seconds=wait, reason=reason, spends_attempt=False)

@@ -33,6 +33,9 @@ class WorkerSettings(CommonSettings, frozen=True, kw_only=True):
     worker_sweep_after_seconds: Annotated[
         Positive, Meta(description="age at which an unpublished send is published again")
     ] = 60
+    worker_park_seconds: Annotated[
+        Positive, Meta(description="how often a delivery without working credential is looked at")
+    ] = 30
     worker_ready_file: Annotated[
         str | None, Meta(description="written once the worker consumes, removed when it stops")
     ] = None

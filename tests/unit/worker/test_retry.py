@@ -17,10 +17,11 @@ from shared.providers.outcomes import (
     Unregistered,
 )
 from tests.builders import NOW, a_situation
-from worker.retry import ATTEMPTS_MAX, PARK_SECONDS, AgainNow, Later, RetryPolicy, Settle, Step
+from worker.retry import ATTEMPTS_MAX, AgainNow, Later, RetryPolicy, Settle, Step
 
 LEVELS = (5.0, 30.0, 120.0, 600.0)
-policy = RetryPolicy(LEVELS)
+PARK_SECONDS = 30.0
+policy = RetryPolicy(LEVELS, park_seconds=PARK_SECONDS)
 
 
 @pytest.mark.parametrize(

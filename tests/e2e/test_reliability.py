@@ -1,0 +1,99 @@
+"""Nothing accepted is lost, whatever process dies; what is doubled stays within its bound."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from tests.e2e.crowd import Crowd
+from tests.e2e.figures import Figures
+from tests.e2e.system import System
+from tests.e2e.tenant import Tenant
+
+DELIVERIES = 2_000
+USERS = 500
+LATENCY_SECONDS = 0.5
+CONCURRENCY_PER_WORKER = 500
+ONE_FLUSH = 100  # answers that had come and were not written yet
+
+
+@pytest.fixture(scope="module")
+async def everybody(system: System, api: httpx.AsyncClient, simulators: httpx.AsyncClient) -> Crowd:
+    tenant = Tenant(system, api, simulators)
+    await tenant.set_up()
+    crowd = Crowd(tenant)
+    await crowd.gather(USERS)
+    return crowd
+
+
+@pytest.fixture
+def crowd(everybody: Crowd) -> Crowd:
+    everybody.start_over()
+    return everybody
+
+
+@asynccontextmanager
+async def slow_fcm(tenant: Tenant) -> AsyncIterator[None]:
+    """FCM answers after half a second, so that much is in flight when something dies."""
+    await tenant.simulators.put("/fcm/latency", json={"seconds": LATENCY_SECONDS})
+    try:
+        yield
+    finally:
+        await tenant.simulators.put("/fcm/latency", json={"seconds": 0})
+
+
+async def test_a_worker_killed_in_flight_loses_nothing(
+    system: System, crowd: Crowd, figures: Figures
+) -> None:
+    victim = system.start_worker()
+    async with slow_fcm(crowd.tenant):
+        for _ in range(DELIVERIES // USERS):
+            await crowd.send_to_all()
+        await crowd.wait_seen(DELIVERIES // 5)
+        victim.kill()
+        tally = await crowd.tally(within_seconds=60)
+
+    figures.note("kill -9 of a worker", tally)
+    assert tally.accepted == DELIVERIES
+    assert tally.lost == 0
+    assert tally.states == {"sent": DELIVERIES}
+    assert tally.doubled <= CONCURRENCY_PER_WORKER + ONE_FLUSH
+
+
+async def test_sigterm_doubles_nothing(system: System, crowd: Crowd, figures: Figures) -> None:
+    leaving = system.start_worker()
+    async with slow_fcm(crowd.tenant):
+        for _ in range(DELIVERIES // USERS):
+            await crowd.send_to_all()
+        await crowd.wait_seen(DELIVERIES // 5)
+        assert leaving.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(leaving.wait, 40) == 0
+        tally = await crowd.tally(within_seconds=60)
+
+    figures.note("SIGTERM of a worker", tally)
+    assert (tally.lost, tally.doubled) == (0, 0)
+    assert tally.states == {"sent": DELIVERIES}
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_a_restarted_broker_loses_and_doubles_nothing(
+    system: System, crowd: Crowd, end: str, figures: Figures
+) -> None:
+    rabbitmq = system.servers.rabbitmq
+    async with slow_fcm(crowd.tenant):
+        await crowd.send_to_all()
+        await crowd.wait_seen(USERS // 5)
+        await asyncio.to_thread(getattr(rabbitmq, end))
+        before = len(crowd.accepted)
+        for index in range(20):  # answered 200 although there is no broker
+            await crowd.send_one(index)
+        await asyncio.to_thread(rabbitmq.start)
+        tally = await crowd.tally(within_seconds=60)
+
+    figures.note(f"broker {end}", tally)
+    assert tally.accepted == before + 20
+    assert (tally.lost, tally.doubled) == (0, 0)
+    assert tally.states == {"sent": tally.accepted}

@@ -1,0 +1,130 @@
+"""Devices: one row per token, moved with its owner, deactivated only by what still holds true."""
+
+import asyncio
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from shared.crypto.keyring import Keyring
+from shared.storage.devices import DeviceFilter, DeviceRepository, Registration
+from shared.storage.mongo import Database
+from tests.builders import APP_ID, NOW, SEND_ID, USER_ID
+
+OTHER_USER = SEND_ID
+
+
+class Time:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def a_registration(user_id: UUID = USER_ID, token: str = "token-1") -> Registration:
+    return Registration(user_id=user_id, platform="android", provider="fcm", token=token)
+
+
+async def test_registering_again_keeps_the_device(database: Database, keyring: Keyring) -> None:
+    time = Time()
+    devices = DeviceRepository(database, keyring, time)
+    first = await devices.register(APP_ID, a_registration())
+    time.now += timedelta(hours=1)
+
+    again = await devices.register(APP_ID, a_registration())
+
+    device = await devices.get(APP_ID, first)
+    assert device is not None
+    assert (again, device.token, device.last_seen_at) == (first, "token-1", time.now)
+    assert device.created_at == NOW
+
+
+async def test_the_token_is_not_stored_in_the_clear(database: Database, keyring: Keyring) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+    await devices.register(APP_ID, a_registration(token="canary-token"))
+
+    document = await database["devices"].find_one({"app_id": APP_ID})
+
+    assert b"canary" not in repr(document).encode()
+
+
+async def test_fifty_users_racing_for_one_token_leave_one_device(
+    database: Database, keyring: Keyring
+) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+    users = [UUID(int=USER_ID.int + i) for i in range(50)]
+
+    ids = await asyncio.gather(*(devices.register(APP_ID, a_registration(u)) for u in users))
+
+    assert len(set(ids)) == 1
+    assert await devices.count(APP_ID, DeviceFilter()) == 1
+
+
+async def test_the_51st_device_replaces_the_one_unseen_for_longest(
+    database: Database, keyring: Keyring
+) -> None:
+    time = Time()
+    devices = DeviceRepository(database, keyring, time)
+    ids = []
+    for number in range(51):
+        time.now += timedelta(seconds=1)
+        ids.append(await devices.register(APP_ID, a_registration(token=f"token-{number}")))
+
+    active = await devices.page(APP_ID, DeviceFilter(), limit=100)
+
+    assert {device.device_id for device in active} == set(ids[1:])
+    first = await devices.get(APP_ID, ids[0])
+    assert first is not None
+    assert first.deactivated_reason == "too_many_devices"
+
+
+async def test_a_verdict_about_an_older_registration_changes_nothing(
+    database: Database, keyring: Keyring
+) -> None:
+    time = Time()
+    devices = DeviceRepository(database, keyring, time)
+    device_id = await devices.register(APP_ID, a_registration())
+    token_hash = devices.token_hash(APP_ID, "token-1")
+    judged_at = NOW
+    time.now += timedelta(seconds=1)
+    await devices.register(APP_ID, a_registration())
+
+    changed = await devices.deactivate(
+        APP_ID, device_id, token_hash=token_hash, registered_before=judged_at, reason="apns:x"
+    )
+
+    assert not changed
+    assert await devices.deactivate(
+        APP_ID, device_id, token_hash=token_hash, registered_before=time.now, reason="apns:x"
+    )
+    assert not await devices.deactivate(
+        APP_ID, device_id, token_hash=b"other", registered_before=time.now, reason="apns:x"
+    )
+
+
+async def test_unregistering_is_for_the_owner_and_works_twice(
+    database: Database, keyring: Keyring
+) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+    device_id = await devices.register(APP_ID, a_registration())
+
+    assert not await devices.unregister(APP_ID, device_id, user_id=OTHER_USER)
+    assert not await devices.unregister(SEND_ID, device_id, user_id=None)
+    assert await devices.unregister(APP_ID, device_id, user_id=USER_ID)
+    assert await devices.unregister(APP_ID, device_id, user_id=None)
+    assert await devices.active_of_users(APP_ID, [USER_ID]) == []
+
+
+async def test_suspicions_count_in_a_row_and_are_forgotten(
+    database: Database, keyring: Keyring
+) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+    device_id = await devices.register(APP_ID, a_registration())
+    token_hash = devices.token_hash(APP_ID, "token-1")
+
+    counts = [await devices.suspect(APP_ID, device_id, token_hash=token_hash) for _ in range(2)]
+    await devices.clear_suspicions(APP_ID, device_id)
+
+    assert counts == [1, 2]
+    assert await devices.suspect(APP_ID, device_id, token_hash=token_hash) == 1
