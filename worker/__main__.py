@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from shared.logs import configure, get_logger
+from shared.queue.connection import TopologyWrong
 from shared.settings import SettingsError, load
 from worker.app import create_worker
 from worker.settings import WorkerSettings
@@ -24,7 +25,10 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"fanfare worker: {error}")
     configure(settings.log_level, settings.log_format)
-    uvloop.run(work(settings))
+    try:
+        uvloop.run(work(settings))
+    except TopologyWrong as error:
+        sys.exit(f"fanfare worker: {error}")
 
 
 async def work(settings: WorkerSettings) -> None:

@@ -118,12 +118,17 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
         if "scheduler" in settings.worker_roles:
             background.append(scheduler.run)
         try:
-            yield Worker(settings, Consumer(settings.amqp_url, subscriptions), background)
+            yield Worker(settings, create_consumer(settings, subscriptions), background)
         finally:
             await scheduler.aclose()
             await publisher.aclose()
             await hooks_transport.aclose()
             await adapters.aclose()
+
+
+def create_consumer(settings: WorkerSettings, subscriptions: list[Subscription]) -> Consumer:
+    wanted = topology.topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
+    return Consumer(settings.amqp_url, wanted, subscriptions)
 
 
 def provider_settings(settings: WorkerSettings) -> ProviderSettings:

@@ -13,7 +13,8 @@ import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
 from shared.logs import get_logger
-from shared.queue.connection import BROKEN, QueueUnavailable, connect
+from shared.queue.connection import BROKEN, QueueUnavailable, connect, verify
+from shared.queue.topology import Topology
 
 _RECONNECT_SECONDS = 1.0
 
@@ -44,20 +45,25 @@ class Subscription(msgspec.Struct, frozen=True):
 class Consumer:
     """Keeps all subscriptions alive on one connection until it is told to stop."""
 
-    def __init__(self, url: str, subscriptions: list[Subscription]) -> None:
+    def __init__(self, url: str, wanted: Topology, subscriptions: list[Subscription]) -> None:
         self._url = url
+        self._wanted = wanted
         self._subscriptions = subscriptions
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self.consuming = asyncio.Event()
 
     async def run(self) -> None:
-        """Consume, and connect again whenever the connection or a consumer is lost."""
+        """Consume, and connect again whenever the connection or a consumer is lost.
+
+        Raises:
+            TopologyWrong: a queue has other arguments than those that keep messages safe.
+        """
         while not self._stopping.is_set():
             try:
                 await self._consume()
             except (QueueUnavailable, *BROKEN) as error:
-                log.warning("consumer.disconnected", error=type(error).__name__)
+                log.warning("consumer.disconnected", error=type(error).__name__, detail=str(error))
             finally:
                 self.consuming.clear()
             await _any_of(self._stopping.wait(), asyncio.sleep(_RECONNECT_SECONDS))
@@ -65,6 +71,7 @@ class Consumer:
     async def _consume(self) -> None:
         connection = await connect(self._url, name="fanfare worker, consumer")
         try:
+            await verify(connection, self._wanted)
             channel = await connection.channel(publisher_confirms=False)
             lost = await _loss_of(channel)
             tags = [await self._subscribe(channel, item) for item in self._subscriptions]

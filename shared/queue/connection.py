@@ -4,13 +4,18 @@ import asyncio
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused
 
-from shared.queue.topology import Topology, declare
+from shared.queue.topology import Topology, declare, missing
 
 # What a broken, refused or closed connection can raise out of aio-pika.
 BROKEN = (AMQPError, OSError, asyncio.TimeoutError, RuntimeError)
 _CONNECT_SECONDS = 2.0
+
+
+class TopologyWrong(Exception):
+    """A queue exists with other arguments than ours; migrate under a new name or remove it."""
 
 
 class QueueUnavailable(Exception):
@@ -33,15 +38,38 @@ async def connect(
         raise QueueUnavailable(type(error).__name__) from error
 
 
+async def verify(connection: AbstractConnection, wanted: Topology) -> None:
+    """Make sure that the queues are there with the arguments that we count on.
+
+    With the right to configure, declaring them again compares every argument (RabbitMQ refuses a
+    difference and silently ignores much else); without it we can only see that they exist.
+
+    Raises:
+        TopologyWrong: a queue has other arguments: nothing may be published or consumed.
+        QueueUnavailable: a queue is missing: `fanfare migrate` has not run yet.
+    """
+    try:
+        await declare(await connection.channel(), wanted)
+    except ChannelPreconditionFailed as error:
+        raise TopologyWrong(str(error)) from error
+    except ChannelAccessRefused:
+        absent = await missing(await connection.channel(), wanted)
+        if absent is not None:
+            raise QueueUnavailable(f"queue {absent} is missing: run `fanfare migrate`") from None
+
+
 async def migrate(url: str, wanted: Topology) -> None:
     """Declare the topology, or verify it where it exists.
 
     Raises:
-        QueueUnavailable: the broker is away, refuses us, or has a queue with other arguments.
+        TopologyWrong: a queue exists with other arguments.
+        QueueUnavailable: the broker is away or refuses us.
     """
     connection = await connect(url, name="fanfare migrate", timeout_seconds=10)
     try:
         await declare(await connection.channel(), wanted)
+    except ChannelPreconditionFailed as error:
+        raise TopologyWrong(str(error)) from error
     except BROKEN as error:
         raise QueueUnavailable(str(error)) from error
     finally:

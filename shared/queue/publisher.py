@@ -15,7 +15,8 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 
 from shared.logs import get_logger
-from shared.queue.connection import BROKEN, QueueUnavailable, connect
+from shared.queue.connection import BROKEN, QueueUnavailable, connect, verify
+from shared.queue.topology import Topology
 
 _CONFIRM_SECONDS = 2.0
 _PAUSE_SECONDS = 0.5  # after a failed connect nobody tries again for so long
@@ -115,10 +116,16 @@ class Publisher:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def open(self) -> None:
-        """Connect ahead of the first message, if the broker is there."""
+    async def open(self, wanted: Topology) -> None:
+        """Connect and verify the topology ahead of the first message, if the broker is there.
+
+        Raises:
+            TopologyWrong: a queue has other arguments than those that keep messages safe.
+        """
         try:
             await self._exchange("")
+            if self._connection is not None:
+                await verify(self._connection, wanted)
         except (QueueUnavailable, *BROKEN) as error:
             log.warning("publish.unavailable", error=str(error))
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared.domain.devices import PROVIDERS, Provider
 from shared.domain.notifications import Lane
@@ -113,6 +114,16 @@ async def declare(channel: AbstractChannel, wanted: Topology) -> None:
             queue.name, durable=True, arguments=dict(queue.arguments)
         )
         await declared.bind(queue.exchange, queue.routing_key)
+
+
+async def missing(channel: AbstractChannel, wanted: Topology) -> str | None:
+    """The first queue that is not there, for a user who may not configure; None: all are."""
+    for queue in wanted.queues:
+        try:
+            await channel.get_queue(queue.name, ensure=True)
+        except ChannelNotFoundEntity:
+            return queue.name
+    return None
 
 
 def _quorum(deliveries_max: int) -> Arguments:

@@ -1,4 +1,4 @@
-"""APNs: `POST /3/device/<token>` with Apple's documented answers (providers.md §2)."""
+"""APNs: `POST /3/device/<token>` with Apple's documented answers (developer.apple.com, User Notifications)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLLAPSE_ID_BYTES_MAX = 64
 PAYLOAD_BYTES_MAX = 4096
 VOIP_PAYLOAD_BYTES_MAX = 5120
 
-# push type -> what the topic adds to the bundle id (providers.md §2.4)
+# push type -> what the topic adds to the bundle id (Apple: Sending notification requests to APNs)
 TOPIC_SUFFIX = {
     "alert": "",
     "background": "",
@@ -36,7 +36,7 @@ TOPIC_SUFFIX = {
     "mdm": "",
 }
 
-# reason -> status (providers.md §2.7); what is not here is 400
+# reason -> status (Apple: Handling notification responses from APNs); what is not here is 400
 STATUS = {
     "BadCertificate": 403,
     "BadCertificateEnvironment": 403,

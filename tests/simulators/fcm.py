@@ -1,4 +1,4 @@
-"""FCM HTTP v1: `messages:send`, and Google's OAuth at `/token` (providers.md §3)."""
+"""FCM HTTP v1: `messages:send`, and Google's OAuth at `/token` (FCM REST reference; Google OAuth for service accounts)."""
 
 from __future__ import annotations
 

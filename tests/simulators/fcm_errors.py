@@ -1,4 +1,4 @@
-"""FCM's and Google's error bodies, exactly as documented (providers.md §3.2)."""
+"""FCM's and Google's error bodies, exactly as documented (FCM ErrorCode reference)."""
 
 from __future__ import annotations
 

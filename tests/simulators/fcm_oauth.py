@@ -1,4 +1,4 @@
-"""Google's OAuth token endpoint for service accounts (RFC 7523, providers.md §3.4)."""
+"""Google's OAuth token endpoint for service accounts (RFC 7523)."""
 
 from __future__ import annotations
 

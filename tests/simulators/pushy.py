@@ -1,4 +1,4 @@
-"""Pushy.me: push, topics, presence, device info, deletion (providers.md §5)."""
+"""Pushy.me: push, topics, presence, device info, deletion (pushy.me/docs/api)."""
 
 from __future__ import annotations
 

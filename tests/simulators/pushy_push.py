@@ -19,7 +19,7 @@ FIELDS = {
     "mutable_content", "notification", "schedule", "collapse_key",
 }  # fmt: skip
 
-# code -> HTTP status (from memory in providers.md §5.2: change with settings.statuses), text
+# code -> HTTP status (not documented by Pushy: change with settings.statuses), text
 CODES = {
     "NO_RECIPIENTS": (400, "We could not find any devices matching the specified condition."),
     "NO_APNS_AUTH": (400, "You have not uploaded an APNs certificate or key in the dashboard."),

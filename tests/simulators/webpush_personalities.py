@@ -1,4 +1,4 @@
-"""How five push services word the same faults (providers.md §4.2-4.6)."""
+"""How five push services word the same faults."""
 
 from __future__ import annotations
 

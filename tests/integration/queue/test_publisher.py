@@ -5,7 +5,7 @@ import asyncio
 import aio_pika
 import pytest
 
-from shared.queue.connection import QueueUnavailable, migrate
+from shared.queue.connection import QueueUnavailable, TopologyWrong, migrate, verify
 from shared.queue.publisher import Publication, Publisher
 from shared.queue.topology import DEAD_QUEUE, WORK, retry_exchange, topology, work_queue
 from tests.eventually import eventually
@@ -95,5 +95,22 @@ async def test_migrating_twice_is_fine_and_other_arguments_are_noticed(amqp_url:
         await channel.queue_delete(DEAD_QUEUE)
         await channel.declare_queue(DEAD_QUEUE, durable=True)
 
-    with pytest.raises(QueueUnavailable, match=r"inequivalent|PRECONDITION"):
+    with pytest.raises(TopologyWrong, match="inequivalent"):
         await migrate(amqp_url, topology(LEVELS, LEVELS))
+    with pytest.raises(TopologyWrong, match="inequivalent"):
+        await Publisher(amqp_url, name="test").open(topology(LEVELS, LEVELS))
+
+
+async def test_a_user_without_rights_to_configure_sees_what_is_missing(servers: Servers) -> None:
+    vhost = "test-rights"
+    admin_url = servers.rabbitmq.create_vhost(vhost)
+    pattern = r"^(push|hook)\.v1\..*"
+    url = servers.rabbitmq.create_user("plain", "secret", vhost, write=pattern, read=pattern)
+    connection = await aio_pika.connect(url)
+    async with connection:
+        with pytest.raises(QueueUnavailable, match="missing: run `fanfare migrate`"):
+            await verify(connection, topology(LEVELS, LEVELS))
+
+        await migrate(admin_url, topology(LEVELS, LEVELS))
+
+        await verify(connection, topology(LEVELS, LEVELS))
