@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-_LOOK_EVERY_SECONDS = 0.05
+_LOOK_EVERY_SECONDS = 0.1
 
 
 async def eventually(

@@ -100,6 +100,14 @@ class ChunkRepository:
         documents = await self._chunks.find({"send_id": send_id, "app_id": app_id})
         return [_from_document(document) for document in documents]
 
+    async def of_notification(self, app_id: UUID, send_id: UUID, index: int) -> list[Chunk]:
+        """Those chunks of a send that hold deliveries of its notification `index`."""
+        holds = {"$elemMatch": {"$elemMatch": {"$eq": index}}}  # targets are [notification, device]
+        documents = await self._chunks.find(
+            {"send_id": send_id, "app_id": app_id, "targets": holds}
+        )
+        return [_from_document(document) for document in documents]
+
     async def refs_of_sends(self, send_ids: Collection[UUID]) -> list[ChunkRef]:
         """Pointers to the unfinished chunks of sends."""
         documents = await self._chunks.find(

@@ -13,7 +13,7 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Tally:
-    """What happened to accepted deliveries: `lost` and `doubled` count (notification, device)."""
+    """What happened to accepted deliveries; `states` are those of their receipts."""
 
     accepted: int
     seen: int
@@ -82,23 +82,29 @@ class Crowd:
         await eventually(look, within_seconds=60, what=f"{count} seen")
 
     async def tally(self, *, within_seconds: float) -> Tally:
-        """Once all are settled: what became of every accepted delivery."""
-        gate = asyncio.Semaphore(_AT_ONCE)
+        """Once every accepted delivery has its receipt: what became of them."""
 
-        async def settled(notification_id: str) -> Json:
-            async with gate:
-                return await self.tenant.settled(notification_id, within_seconds=within_seconds)
+        async def look() -> list[Json] | None:
+            receipts = await self._receipts()
+            return receipts if len(receipts) >= len(self.accepted) else None
 
-        statuses = await asyncio.gather(*map(settled, self.accepted))
-        states = Counter(row["state"] for status in statuses for row in status["devices"])
+        receipts = await eventually(look, within_seconds=within_seconds, what="all receipts")
         seen = await self.seen()
         return Tally(
             accepted=len(self.accepted),
             seen=len(seen),
             lost=len(set(self.accepted) - {notification_id for notification_id, _ in seen}),
             doubled=sum(count - 1 for count in seen.values()),
-            states=dict(states),
+            states=dict(Counter(receipt["state"] for receipt in receipts)),
         )
+
+    async def _receipts(self) -> list[Json]:
+        """The verified receipts of our notifications, each receipt id once."""
+        response = await self.tenant.simulators.get(
+            "/receiver/receipts", params={"name": self.tenant.hook}
+        )
+        ours = set(self.accepted)
+        return [r for r in response.json()["receipts"] if r["notification_id"] in ours]
 
     async def _log(self, after: int) -> Json:
         response = await self.tenant.simulators.get(

@@ -12,11 +12,13 @@ from tests.e2e.crowd import Crowd
 from tests.e2e.figures import Figures
 from tests.e2e.system import System
 from tests.e2e.tenant import Tenant
+from tests.eventually import eventually
 
 DELIVERIES = 2_000
 USERS = 500
 LATENCY_SECONDS = 0.5
 CONCURRENCY_PER_WORKER = 500
+SENDERS = 16
 ONE_FLUSH = 100  # answers that had come and were not written yet
 
 
@@ -97,3 +99,34 @@ async def test_a_restarted_broker_loses_and_doubles_nothing(
     assert tally.accepted == before + 20
     assert (tally.lost, tally.doubled) == (0, 0)
     assert tally.states == {"sent": tally.accepted}
+
+
+async def test_a_killed_api_loses_nothing_that_it_answered(
+    system: System, crowd: Crowd, figures: Figures
+) -> None:
+    answered = 0
+
+    async def send_until_refused(number: int) -> None:
+        nonlocal answered
+        for index in range(number, USERS, SENDERS):
+            try:
+                await crowd.send_one(index)
+            except httpx.HTTPError:
+                return
+            answered += 1
+
+    async def enough() -> bool:
+        return answered >= USERS // 10
+
+    assert system.api is not None
+    senders = asyncio.gather(*(send_until_refused(number) for number in range(SENDERS)))
+    await eventually(enough)
+    await asyncio.to_thread(system.api.kill)
+    await senders
+    await asyncio.to_thread(system.start_api)
+    tally = await crowd.tally(within_seconds=60)
+
+    figures.note("kill -9 of the API", tally)
+    assert tally.accepted == answered < USERS
+    assert (tally.lost, tally.doubled) == (0, 0)
+    assert tally.states == {"sent": answered}

@@ -1,4 +1,4 @@
-"""APNs: `POST /3/device/<token>` with Apple's documented answers (developer.apple.com, User Notifications)."""
+"""APNs: `POST /3/device/<token>` with Apple's documented answers (Apple's documentation)."""
 
 from __future__ import annotations
 

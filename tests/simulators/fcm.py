@@ -1,4 +1,4 @@
-"""FCM HTTP v1: `messages:send`, and Google's OAuth at `/token` (FCM REST reference; Google OAuth for service accounts)."""
+"""FCM HTTP v1: `messages:send`, and Google's OAuth at `/token`."""
 
 from __future__ import annotations
 

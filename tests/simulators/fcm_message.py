@@ -1,4 +1,4 @@
-"""FCM's message schema and its limits: field names, kinds, targets, sizes (FCM REST reference, v1 messages)."""
+"""FCM's message schema and its limits: field names, kinds, targets, sizes (FCM's reference)."""
 
 from __future__ import annotations
 

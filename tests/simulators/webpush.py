@@ -1,4 +1,4 @@
-"""Web Push: subscriptions with their own browser keys, and `POST /push/<id>` (RFC 8030, 8291, 8292)."""
+"""Web Push: subscriptions with their own browser keys, and `POST /push/<id>`."""
 
 from __future__ import annotations
 
