@@ -74,7 +74,7 @@ class ApiSettings(CommonSettings, frozen=True, kw_only=True):
     api_outbox_max: Annotated[
         int, Meta(ge=1, description="recorded, unpublished sends above which sends are refused")
     ] = 100_000
-    webpush_subject: Annotated[
+    api_webpush_subject: Annotated[
         str, Meta(description="VAPID contact of apps that set none: `mailto:` or https")
     ] = "mailto:push@fanfare.invalid"
 
@@ -82,6 +82,9 @@ class ApiSettings(CommonSettings, frozen=True, kw_only=True):
         super().__post_init__()
         if not self.api_issuers and not self.issuer_enabled:
             raise ValueError("no one can get in: set api_issuers or issuer_enabled")
+        urls = [issuer.jwks_url for issuer in self.api_issuers if issuer.jwks_url]
+        if not self.is_local and not all(url.startswith("https://") for url in urls):
+            raise ValueError("a jwks_url is https, except in local mode")
         names = [issuer.issuer for issuer in self.api_issuers]
         if self.issuer_enabled:
             names.append(self.issuer_url)

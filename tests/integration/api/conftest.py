@@ -122,7 +122,11 @@ async def running(settings: ApiSettings, database: Database) -> AsyncIterator[Ap
     transport = httpx.ASGITransport(app=cast("Any", app), raise_app_exceptions=False)
     started, stopping = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(serve(app, started, stopping))
-    await started.wait()
+    waiting = asyncio.create_task(started.wait())
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        waiting.cancel()
+        await serving  # raises what kept it from starting
     async with httpx.AsyncClient(transport=transport, base_url="http://api.test") as http:
         yield Api(http, issuer, database)
     stopping.set()

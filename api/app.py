@@ -1,0 +1,181 @@
+"""The API as one application: everything is wired here and nowhere else."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from litestar import Litestar, Router
+
+from api.auth.fetch import JwksFetcher
+from api.auth.guards import Gate
+from api.auth.issuer import BuiltInIssuer, trust_in_ourselves
+from api.auth.jwks import JwksCache
+from api.auth.keys import KeySource, StaticKeys, key_from_secret, keys_from_pem
+from api.auth.tokens import Issuer, TokenVerifier
+from api.directory import AppDirectory
+from api.openapi import openapi_config
+from api.problems import answer_error
+from api.requests import StrictRequest
+from api.routes.apps import app_routes, enrolment_routes
+from api.routes.config import config_routes
+from api.routes.credentials import credential_routes
+from api.routes.devices import device_routes
+from api.routes.health import health_routes
+from api.routes.sends import send_routes
+from api.routes.tokens import token_routes
+from api.services.accept import Acceptor, Outbox
+from api.services.apps import AppService
+from api.services.client_tokens import ClientTokenService
+from api.services.config import ConfigService
+from api.services.credentials import CredentialService
+from api.services.devices import DeviceService
+from api.services.enrolments import EnrolmentService
+from api.services.health import HealthService
+from api.services.notifications import NotificationService
+from api.services.push_tokens import TokenRules
+from api.settings import ApiSettings, TrustedIssuer
+from api.tracing import traced
+from shared.clock import Clock, utc_now
+from shared.crypto.keyring import Keyring
+from shared.queue.publisher import Publisher
+from shared.queue.topology import topology
+from shared.storage.apps import AppRepository
+from shared.storage.chunks import ChunkRepository
+from shared.storage.credentials import CredentialRepository
+from shared.storage.devices import DeviceRepository
+from shared.storage.enrolments import EnrolmentRepository
+from shared.storage.keys import KeyRepository
+from shared.storage.limits import LimitRepository
+from shared.storage.mongo import Database, open_database
+from shared.storage.quotas import QuotaRepository
+from shared.storage.sends import SendRepository
+
+BODY_BYTES_MAX = 65_536
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_app(settings: ApiSettings, clock: Clock = utc_now) -> Litestar:
+    """The application; it connects when its lifespan starts."""
+    database = open_database(settings)
+    keyring = Keyring.from_settings(settings)
+    publisher = Publisher(settings.amqp_url, name="fanfare api")
+    fetcher = JwksFetcher(ca_file=settings.ca_file, allow_http=settings.is_local)
+    keys = KeyRepository(database, keyring, clock)
+    builtin = BuiltInIssuer(settings.issuer_url, keys, clock) if settings.issuer_enabled else None
+    wanted = topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
+    parts = _Parts(settings, database, keyring, publisher, clock)
+    gate = Gate(TokenVerifier(_issuers(settings, builtin, fetcher, clock), clock), parts.directory)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        try:
+            if builtin is not None:
+                await builtin.load()
+            await publisher.open(wanted)
+            yield
+        finally:
+            await publisher.aclose()
+            await fetcher.aclose()
+            await database.aclose()
+
+    return assemble(parts.routers(gate, builtin), lifespan)
+
+
+def assemble(routers: Sequence[Router], lifespan: Lifespan | None = None) -> Litestar:
+    """Routes with what all of them share: strict bodies, one error handler, trace ids."""
+    app = Litestar(
+        route_handlers=routers,
+        lifespan=[lifespan] if lifespan else [],
+        exception_handlers={Exception: answer_error},
+        request_class=StrictRequest,
+        request_max_body_size=BODY_BYTES_MAX,
+        openapi_config=openapi_config(),
+        logging_config=None,
+    )
+    app.asgi_handler = traced(app.asgi_handler)
+    return app
+
+
+class _Parts:
+    """Repositories and services, each made once."""
+
+    def __init__(
+        self,
+        settings: ApiSettings,
+        database: Database,
+        keyring: Keyring,
+        publisher: Publisher,
+        clock: Clock,
+    ) -> None:
+        apps = AppRepository(database, keyring)
+        devices = DeviceRepository(database, keyring, clock)
+        enrolments = EnrolmentRepository(database, clock)
+        limits = LimitRepository(database, clock)
+        quotas = QuotaRepository(database, clock)
+        sends = SendRepository(database)
+        self._apps, self._limits, self._keyring = apps, limits, keyring
+        self._database, self._publisher = database, publisher
+        self.directory = directory = AppDirectory(apps)
+        self._app_service = AppService(apps, directory, keyring, clock)
+        self._enrolments = EnrolmentService(enrolments)
+        self._credentials = CredentialService(
+            CredentialRepository(database, keyring, clock),
+            apps,
+            directory,
+            default_subject=settings.api_webpush_subject,
+        )
+        self._config = ConfigService(
+            apps=apps,
+            directory=directory,
+            credentials=self._credentials,
+            devices=devices,
+            quotas=quotas,
+            clock=clock,
+            is_local=settings.is_local,
+        )
+        rules = TokenRules(settings.webpush_allowed_hosts, settings.is_local)
+        self._devices = DeviceService(devices, enrolments, limits, directory=directory, rules=rules)
+        outbox = Outbox(sends, most=settings.api_outbox_max)
+        self._acceptor = Acceptor(
+            enrolments=enrolments,
+            devices=devices,
+            quotas=quotas,
+            sends=sends,
+            outbox=outbox,
+            publisher=publisher,
+            directory=directory,
+            clock=clock,
+        )
+        self._notifications = NotificationService(sends, ChunkRepository(database), directory)
+
+    def routers(self, gate: Gate, builtin: BuiltInIssuer | None) -> list[Router]:
+        routers = [
+            app_routes(self._app_service, gate),
+            enrolment_routes(self._enrolments, gate),
+            config_routes(self._config, gate),
+            credential_routes(self._credentials, gate),
+            device_routes(self._devices, gate),
+            send_routes(self._acceptor, self._notifications, gate),
+            health_routes(HealthService(self._database, self._publisher, builtin)),
+        ]
+        if builtin is not None:
+            tokens = ClientTokenService(self._apps, self._limits, builtin, self._keyring)
+            routers.append(token_routes(tokens, builtin))
+        return routers
+
+
+def _issuers(
+    settings: ApiSettings, builtin: BuiltInIssuer | None, fetcher: JwksFetcher, clock: Clock
+) -> Sequence[Issuer]:
+    issuers = [Issuer(t, _keys(t, fetcher, clock)) for t in settings.api_issuers]
+    if builtin is not None:
+        trust = trust_in_ourselves(settings.issuer_url, is_local=settings.is_local)
+        issuers.append(Issuer(trust, builtin))
+    return issuers
+
+
+def _keys(trust: TrustedIssuer, fetcher: JwksFetcher, clock: Clock) -> KeySource:
+    if trust.jwks_url is not None:
+        return JwksCache(trust.jwks_url, fetcher.fetch, algorithms=trust.algorithms, clock=clock)
+    if trust.shared_secret is not None:
+        return StaticKeys([key_from_secret(trust.shared_secret)])
+    return StaticKeys(keys_from_pem(trust.public_keys))

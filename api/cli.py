@@ -1,0 +1,117 @@
+"""`fanfare`: the operators' command line."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
+
+import typer
+
+from api.auth.issuer import BuiltInIssuer
+from api.settings import FOREIGN_PREFIXES, ApiSettings
+from api.settings_table import settings_table
+from shared.clock import utc_now
+from shared.crypto.keyring import Keyring
+from shared.queue.connection import QueueUnavailable
+from shared.queue.connection import migrate as migrate_queue
+from shared.queue.topology import topology
+from shared.settings import PREFIX, SettingsError, load
+from shared.storage.keys import KeyRepository
+from shared.storage.mongo import StorageUnavailable, connect
+from shared.storage.schema import create_indexes
+
+STACK_FILE = Path(".local/stack.env")
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """Run a command; what an operator can put right is one line and exit status 2."""
+    try:
+        cli()
+    except (SettingsError, StorageUnavailable, QueueUnavailable) as error:
+        sys.stderr.write(f"fanfare: {type(error).__name__}: {error}\n")
+        sys.exit(2)
+
+
+@cli.command()
+def migrate() -> None:
+    """Create indexes, queues and the built-in issuer's key; what exists stays."""
+    settings = _settings()
+    asyncio.run(_migrate(settings))
+    print("migrated")
+
+
+async def _migrate(settings: ApiSettings) -> None:
+    async with connect(settings) as database:
+        await create_indexes(database)
+        if settings.issuer_enabled:
+            keys = KeyRepository(database, Keyring.from_settings(settings), utc_now)
+            await BuiltInIssuer(settings.issuer_url, keys, utc_now).load()
+    wanted = topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
+    await migrate_queue(settings.amqp_url, wanted)
+
+
+@cli.command()
+def token(
+    *,
+    kind: Annotated[str, typer.Option(help="service or user")],
+    sub: Annotated[UUID, typer.Option(help="service: the app; user: the user")],
+    app: Annotated[UUID | None, typer.Option(help="user: the app (aud)")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="user: repeatable")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="service: repeatable")] = None,
+    tenant: Annotated[str | None, typer.Option(help="user: tenant_id")] = None,
+    expires_hours: Annotated[float, typer.Option(min=0.01)] = 24.0,
+) -> None:
+    """Mint a token of the built-in issuer, in local mode only; it is the last line."""
+    settings = _settings()
+    if not settings.is_local or not settings.issuer_enabled:
+        raise SettingsError("tokens are minted in local mode with the built-in issuer only")
+    lifetime = timedelta(hours=expires_hours)
+    issuer = asyncio.run(_issuer(settings))
+    match _kind(kind):
+        case "service":
+            scopes = " ".join(scope or ["push:send"]).split()
+            print(issuer.mint_service(sub, scopes, lifetime))
+        case "user":
+            if app is None:
+                raise typer.BadParameter("a user token needs --app")
+            print(issuer.mint_user(sub, app, role or ["user"], lifetime, tenant_id=tenant))
+
+
+def _kind(text: str) -> Literal["service", "user"]:
+    match text:
+        case "service" | "user":
+            return text
+        case _:
+            raise typer.BadParameter("--kind is service or user")
+
+
+async def _issuer(settings: ApiSettings) -> BuiltInIssuer:
+    async with connect(settings) as database:
+        keys = KeyRepository(database, Keyring.from_settings(settings), utc_now)
+        issuer = BuiltInIssuer(settings.issuer_url, keys, utc_now)
+        await issuer.load()
+        return issuer
+
+
+@cli.command("settings")
+def show_settings() -> None:
+    """Print every setting as a Markdown table."""
+    print(settings_table())
+
+
+def _settings() -> ApiSettings:
+    return load(ApiSettings, _environment(os.environ), foreign_prefixes=FOREIGN_PREFIXES)
+
+
+def _environment(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, or without any setting in it the local stack's file."""
+    if any(name.startswith(PREFIX) for name in environ) or not STACK_FILE.exists():
+        return environ
+    lines = STACK_FILE.read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, _, value in pairs}

@@ -1,0 +1,55 @@
+"""Wire format of an app's push configuration."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from api.schemas.base import Body
+from api.services.config import ConfigChange, Usage
+from shared.domain.apps import App, ReceiptChoice
+
+DAILY_QUOTA_MAX = 1_000_000_000
+Quota = Annotated[int, Meta(ge=0, le=DAILY_QUOTA_MAX)]
+
+
+class ConfigBody(Body, frozen=True, kw_only=True):
+    """Only what is given changes; null clears `webhook_url` and lifts `daily_quota`."""
+
+    enabled: bool | msgspec.UnsetType = msgspec.UNSET
+    webhook_url: str | msgspec.UnsetType | None = msgspec.UNSET
+    daily_quota: Quota | msgspec.UnsetType | None = msgspec.UNSET
+    auto_enroll: bool | msgspec.UnsetType = msgspec.UNSET
+    receipts: ReceiptChoice | msgspec.UnsetType = msgspec.UNSET
+    regenerate_webhook_secret: bool = False
+
+    def change(self) -> ConfigChange:
+        return ConfigChange(**msgspec.structs.asdict(self))
+
+
+class ConfigAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`device_count` and `notifications_today` come with GET."""
+
+    enabled: bool
+    webhook_url: str | None
+    webhook_secret: str | None
+    daily_quota: int | None
+    auto_enroll: bool
+    receipts: ReceiptChoice
+    vapid_public_key: str | None
+    device_count: int | msgspec.UnsetType = msgspec.UNSET
+    notifications_today: int | msgspec.UnsetType = msgspec.UNSET
+
+    @classmethod
+    def of(cls, app: App, usage: Usage | None = None) -> "ConfigAnswer":
+        return cls(
+            enabled=app.enabled,
+            webhook_url=app.webhook_url,
+            webhook_secret=app.webhook_secret,
+            daily_quota=app.daily_quota,
+            auto_enroll=app.auto_enroll,
+            receipts=app.receipts,
+            vapid_public_key=app.vapid_public_key,
+            device_count=usage.device_count if usage else msgspec.UNSET,
+            notifications_today=usage.notifications_today if usage else msgspec.UNSET,
+        )
