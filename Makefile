@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. CI runs `make test`.
 .DEFAULT_GOAL := help
 .PHONY: help run demo stop clean status setup test check static fmt format lint types imports \
-	unit contract integration e2e lock images-check
+	unit contract integration e2e lock settings images-check
 .NOTPARALLEL:
 
 BIN := .venv/bin
@@ -74,6 +74,9 @@ e2e: setup ## both services as processes, HTTP in, simulators out
 
 images-check: setup ## docker-compose.yml against its public schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+settings: setup ## print the table of settings for the README
+	@$(BIN)/python -m deploy.settings_table
 
 # --- dependencies
 

@@ -13,7 +13,6 @@ import typer
 
 from api.auth.issuer import BuiltInIssuer
 from api.settings import FOREIGN_PREFIXES, ApiSettings
-from api.settings_table import settings_table
 from shared.clock import utc_now
 from shared.crypto.keyring import Keyring
 from shared.queue.connection import QueueUnavailable
@@ -98,19 +97,15 @@ async def _issuer(settings: ApiSettings) -> BuiltInIssuer:
         return issuer
 
 
-@cli.command("settings")
-def show_settings() -> None:
-    """Print every setting as a Markdown table."""
-    print(settings_table())
-
-
 def _settings() -> ApiSettings:
     return load(ApiSettings, _environment(os.environ), foreign_prefixes=FOREIGN_PREFIXES)
 
 
 def _environment(environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment, or without any setting in it the local stack's file."""
-    if any(name.startswith(PREFIX) for name in environ) or not STACK_FILE.exists():
+    given = [name for name in environ if name.startswith(PREFIX)]
+    is_ours = any(not name.removeprefix(PREFIX).startswith("LOCAL_") for name in given)
+    if is_ours or not STACK_FILE.exists():
         return environ
     lines = STACK_FILE.read_text(encoding="utf-8").splitlines()
     pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))

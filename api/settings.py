@@ -72,7 +72,8 @@ class ApiSettings(CommonSettings, frozen=True, kw_only=True):
         Positive, Meta(description="how long SIGTERM waits for requests in flight")
     ] = 30
     api_outbox_max: Annotated[
-        int, Meta(ge=1, description="recorded, unpublished sends above which sends are refused")
+        int,
+        Meta(ge=1, description="unpublished deliveries above which sends are refused"),
     ] = 100_000
     api_webpush_subject: Annotated[
         str, Meta(description="VAPID contact of apps that set none: `mailto:` or https")

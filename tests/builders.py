@@ -71,6 +71,7 @@ def a_send(**changes: Any) -> Send:
         recipients=(Recipient(USER_ID, 0),),
         lane="hi",
         chunk_count=1,
+        delivery_count=1,
     )
     return msgspec.structs.replace(send, **changes)
 

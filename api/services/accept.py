@@ -185,6 +185,7 @@ def build(
         recipients=request.recipients,
         lane=request.lane,
         chunk_count=len(groups),
+        delivery_count=sum(len(group) for _, group in groups),
         published=not groups,
     )
     chunks = [

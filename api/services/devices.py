@@ -77,19 +77,22 @@ class DeviceService:
         registration = self._registration(user, wish)
         if not app.auto_enroll:
             await self._require_enrolment(app_id, user.user_id)
-        known = await self._seen_again(app_id, registration)
-        if known is not None:
-            return known
-        wait = await self._limits.try_registration(app_id, user.user_id)
+        known = await self._devices.touch(app_id, registration)
+        if known is None:
+            await self._count(app_id, user.user_id)
+        if app.auto_enroll:
+            await self._enrolments.enroll(app_id, [user.user_id])
+        return known or await self._devices.register(app_id, registration)
+
+    async def _count(self, app_id: UUID, user_id: UUID) -> None:
+        """Registering one's own unchanged token again is free; this one is not."""
+        wait = await self._limits.try_registration(app_id, user_id)
         if wait is not None:
             raise TooManyRegistrationsError(
                 most=REGISTRATIONS_MAX,
                 window_seconds=int(REGISTRATION_WINDOW.total_seconds()),
                 wait_seconds=math.ceil(wait),
             )
-        if app.auto_enroll:
-            await self._enrolments.enroll(app_id, [user.user_id])
-        return await self._devices.register(app_id, registration)
 
     async def _enabled_app(self, user: User, app_id: UUID) -> App:
         app = await self._directory.find(app_id) if app_id in user.app_ids else None
@@ -115,10 +118,6 @@ class DeviceService:
     async def _require_enrolment(self, app_id: UUID, user_id: UUID) -> None:
         if not await self._enrolments.is_enrolled(app_id, user_id):
             raise UserNotEnrolledError([FieldError("#", "the token's user is not enrolled")])
-
-    async def _seen_again(self, app_id: UUID, registration: Registration) -> UUID | None:
-        """Registering one's own unchanged token again is free."""
-        return await self._devices.touch(app_id, registration.user_id, registration.token)
 
     async def page(
         self, app_id: UUID, which: DeviceFilter, *, limit: int, after: UUID | None

@@ -67,3 +67,10 @@ def provider_for(platform: Platform, token: str) -> Provider:
 def is_apns_token(token: str) -> bool:
     """Whether this is hexadecimal of at least 32 bytes, as APNs device tokens are."""
     return _APNS_TOKEN.fullmatch(token) is not None
+
+
+def identity_of(provider: Provider, token: str) -> str:
+    """What stays the same while a device is the same: a subscription's endpoint, else the token."""
+    if provider != "webpush":
+        return token
+    return msgspec.json.decode(token, type=Subscription).endpoint

@@ -4,6 +4,7 @@ import hashlib
 from uuid import UUID
 
 import msgspec
+from pymongo.errors import DuplicateKeyError
 
 from shared.clock import Clock
 from shared.crypto.keyring import Keyring
@@ -43,24 +44,35 @@ class CredentialRepository:
     async def put(
         self, app_id: UUID, provider: Provider, credential: Credential
     ) -> CredentialSummary:
-        plain = msgspec.json.encode(credential)
-        fingerprint = hashlib.sha256(f"{app_id}".encode() + plain).hexdigest()[:16]
-        document = {
-            "app_id": app_id,
-            "provider": provider,
-            "fingerprint": fingerprint,
-            "updated_at": self._clock(),
-            "details": {name: getattr(credential, name) for name in _SHOWN[provider]},
-            "sealed": self._keyring.seal(plain, f"{app_id}|{provider}"),
-        }
+        """Store a credential in place of any other."""
+        document = self._document(app_id, provider, credential)
         await self._credentials.update_one(_key(app_id, provider), {"$set": document}, upsert=True)
         return _summary(document)
 
     async def put_if_absent(
         self, app_id: UUID, provider: Provider, credential: Credential
     ) -> CredentialSummary:
-        """Keep the credential that is there; else store this one."""
-        return await self.summary(app_id, provider) or await self.put(app_id, provider, credential)
+        """Keep the credential that is there, else store this one; the one that stands now."""
+        document = self._document(app_id, provider, credential)
+        change = {"$setOnInsert": document}
+        try:
+            stands = await self._credentials.find_one_and_update(
+                _key(app_id, provider), change, upsert=True
+            )
+        except DuplicateKeyError:  # two first ones raced: the other one won
+            stands = await self._credentials.find_one(_key(app_id, provider))
+        return _summary(stands)
+
+    def _document(self, app_id: UUID, provider: Provider, credential: Credential) -> Document:
+        plain = msgspec.json.encode(credential)
+        return {
+            "app_id": app_id,
+            "provider": provider,
+            "fingerprint": hashlib.sha256(f"{app_id}".encode() + plain).hexdigest()[:16],
+            "updated_at": self._clock(),
+            "details": {name: getattr(credential, name) for name in _SHOWN[provider]},
+            "sealed": self._keyring.seal(plain, f"{app_id}|{provider}"),
+        }
 
     async def get(self, app_id: UUID, provider: Provider) -> Credential | None:
         found = await self.of_apps([app_id], provider)

@@ -10,7 +10,13 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.clock import Clock
 from shared.crypto.keyring import Keyring
-from shared.domain.devices import ACTIVE_DEVICES_PER_USER_MAX, Device, Platform, Provider
+from shared.domain.devices import (
+    ACTIVE_DEVICES_PER_USER_MAX,
+    Device,
+    Platform,
+    Provider,
+    identity_of,
+)
 from shared.ids import new_id
 from shared.storage.mongo import Database, Document
 
@@ -57,9 +63,14 @@ class DeviceRepository:
         self._keyring = keyring
         self._clock = clock
 
-    def token_hash(self, app_id: UUID, token: str) -> bytes:
+    def token_hash(self, app_id: UUID, provider: Provider, token: str) -> bytes:
         """What a token is looked up by; the same token has another hash in another app."""
-        return self._keyring.lookup_hash(token.encode(), f"{app_id}|token")
+        identity = identity_of(provider, token)
+        return self._keyring.lookup_hash(identity.encode(), f"{app_id}|token")
+
+    def _key(self, app_id: UUID, registration: Registration) -> Document:
+        token_hash = self.token_hash(app_id, registration.provider, registration.token)
+        return {"app_id": app_id, "token_hash": token_hash}
 
     async def register(self, app_id: UUID, registration: Registration) -> UUID:
         """Create the token's device, or move the one that has it to this user and revive it.
@@ -67,7 +78,7 @@ class DeviceRepository:
         Returns:
             The device's id, which stays the same for as long as the app knows the token.
         """
-        key = {"app_id": app_id, "token_hash": self.token_hash(app_id, registration.token)}
+        key = self._key(app_id, registration)
         change = self._registered(app_id, registration)
         try:
             document = await self._devices.find_one_and_update(key, change, upsert=True)
@@ -107,16 +118,18 @@ class DeviceRepository:
                 query | {"_id": {"$in": surplus}}, self._deactivated("too_many_devices")
             )
 
-    async def touch(self, app_id: UUID, user_id: UUID, token: str) -> UUID | None:
-        """Note that a user's own active, unchanged token was seen; None when there is no such."""
+    async def touch(self, app_id: UUID, registration: Registration) -> UUID | None:
+        """Register a user's own active, unchanged token again; None when there is no such."""
+        own = self._key(app_id, registration) | {
+            "user_id": registration.user_id,
+            "provider": registration.provider,
+            "active": True,
+        }
+        document = await self._devices.find_one(own)
+        if document is None or self._from(document).token != registration.token:
+            return None
         document = await self._devices.find_one_and_update(
-            {
-                "app_id": app_id,
-                "token_hash": self.token_hash(app_id, token),
-                "user_id": user_id,
-                "active": True,
-            },
-            {"$set": {"last_seen_at": self._clock(), "registered_at": self._clock()}},
+            own, {"$set": self._registered(app_id, registration)["$set"]}
         )
         return None if document is None else document["_id"]
 

@@ -100,6 +100,14 @@ class Collection:
         with translated():
             return int(await self._raw.count_documents(query))
 
+    async def aggregate(self, pipeline: list[Document]) -> list[Document]:
+        with translated():
+            cursor = self._raw.aggregate(pipeline)  # a coroutine in PyMongo, not in Motor
+            if inspect.isawaitable(cursor):
+                cursor = await cursor
+            found: list[Document] = await cursor.to_list(None)
+            return found
+
     async def create_indexes(self, indexes: list[pymongo.IndexModel]) -> None:
         with translated(seconds=600):
             await self._raw.create_indexes(indexes)

@@ -33,7 +33,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     ],
     "sends": [
         IndexModel(
-            [("created_at", ASCENDING)],
+            [("published", ASCENDING), ("created_at", ASCENDING), ("delivery_count", ASCENDING)],
             name="unpublished",
             partialFilterExpression={"published": False},
         ),

@@ -30,6 +30,7 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[Recipient, ...]
     lane: Lane
     chunk_count: int
+    delivery_count: int
     published: bool = False
 
     def notification(self, index: int) -> Notification:
@@ -92,7 +93,14 @@ class SendRepository:
         return [document["_id"] for document in documents]
 
     async def count_unpublished(self) -> int:
-        return await self._sends.count({"published": False})
+        """Deliveries that are recorded and not confirmed by the queue; reads the index only."""
+        rows = await self._sends.aggregate(
+            [
+                {"$match": {"published": False}},
+                {"$group": {"_id": None, "count": {"$sum": "$delivery_count"}}},
+            ]
+        )
+        return int(rows[0]["count"]) if rows else 0
 
 
 def _to_document(send: Send) -> Document:
@@ -105,6 +113,7 @@ def _to_document(send: Send) -> Document:
         "recipients": [[r.user_id, r.content] for r in send.recipients],
         "lane": send.lane,
         "chunk_count": send.chunk_count,
+        "delivery_count": send.delivery_count,
         "published": send.published,
     }
 
@@ -118,5 +127,6 @@ def _from_document(document: Document) -> Send:
         recipients=tuple(Recipient(*pair) for pair in document["recipients"]),
         lane=document["lane"],
         chunk_count=document["chunk_count"],
+        delivery_count=document["delivery_count"],
         published=document["published"],
     )

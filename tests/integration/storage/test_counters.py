@@ -8,14 +8,17 @@ from uuid import UUID
 from shared import ids
 from shared.clock import utc_now
 from shared.crypto.keyring import Keyring
+from shared.domain.credentials import PushyCredential
 from shared.domain.receipts import Receipt
+from shared.storage.credentials import CredentialRepository
 from shared.storage.keys import KeyRepository
 from shared.storage.leases import LeaseRepository
 from shared.storage.limits import LimitRepository
 from shared.storage.mongo import Database
 from shared.storage.quotas import QuotaRepository
 from shared.storage.receipts import ReceiptRepository
-from tests.builders import APP_ID, NOW, SEND_ID, USER_ID, a_receipt
+from shared.storage.sends import SendRepository
+from tests.builders import APP_ID, NOW, SEND_ID, USER_ID, a_receipt, a_send
 
 
 async def test_a_quota_is_never_overspent(database: Database) -> None:
@@ -151,3 +154,30 @@ async def test_all_processes_share_one_key(database: Database, keyring: Keyring)
 
     assert len(set(got)) == 1
     assert b"key-" not in repr(await database["keys"].find_one({"_id": "issuer"})).encode()
+
+
+async def test_the_first_credential_stays_when_many_make_one(
+    database: Database, keyring: Keyring
+) -> None:
+    credentials = CredentialRepository(database, keyring, utc_now)
+
+    summaries = await asyncio.gather(
+        *(
+            credentials.put_if_absent(APP_ID, "pushy", PushyCredential(api_key=f"key-{i}"))
+            for i in range(20)
+        )
+    )
+
+    stored = await credentials.get(APP_ID, "pushy")
+    assert isinstance(stored, PushyCredential)
+    assert {summary.fingerprint for summary in summaries} == {stored.fingerprint}
+
+
+async def test_unpublished_deliveries_are_counted(database: Database) -> None:
+    sends = SendRepository(database)
+    for number in range(3):
+        send_id = ids.new_send_id(NOW)
+        await sends.insert(a_send(send_id=send_id, delivery_count=number + 1), [])
+    await sends.flag_published([send_id])
+
+    assert await sends.count_unpublished() == 1 + 2

@@ -4,6 +4,8 @@ import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from shared.crypto.keyring import Keyring
 from shared.storage.devices import DeviceFilter, DeviceRepository, Registration
 from shared.storage.mongo import Database
@@ -38,6 +40,39 @@ async def test_registering_again_keeps_the_device(database: Database, keyring: K
     assert device is not None
     assert (again, device.token, device.last_seen_at) == (first, "token-1", time.now)
     assert device.created_at == NOW
+
+
+async def test_a_browser_with_new_keys_is_the_same_device(
+    database: Database, keyring: Keyring
+) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+
+    def a_subscription(auth: str) -> Registration:
+        token = f'{{"endpoint":"https://push.test/1","keys":{{"p256dh":"k","auth":"{auth}"}}}}'
+        return Registration(user_id=USER_ID, platform="web", provider="webpush", token=token)
+
+    first = await devices.register(APP_ID, a_subscription("old"))
+    touched = await devices.touch(APP_ID, a_subscription("new"))
+    again = await devices.register(APP_ID, a_subscription("new"))
+
+    device = await devices.get(APP_ID, first)
+    assert device is not None
+    assert (touched, again, "new" in device.token) == (None, first, True)
+
+
+async def test_touching_ones_own_unchanged_token_updates_what_is_known(
+    database: Database, keyring: Keyring
+) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+    device_id = await devices.register(APP_ID, a_registration())
+    changed = msgspec.structs.replace(a_registration(), language="de", app_version="2")
+
+    touched = await devices.touch(APP_ID, changed)
+
+    device = await devices.get(APP_ID, device_id)
+    assert device is not None
+    assert (touched, device.language, device.app_version) == (device_id, "de", "2")
+    assert await devices.touch(APP_ID, a_registration(OTHER_USER)) is None
 
 
 async def test_the_token_is_not_stored_in_the_clear(database: Database, keyring: Keyring) -> None:
@@ -85,7 +120,7 @@ async def test_a_verdict_about_an_older_registration_changes_nothing(
     time = Time()
     devices = DeviceRepository(database, keyring, time)
     device_id = await devices.register(APP_ID, a_registration())
-    token_hash = devices.token_hash(APP_ID, "token-1")
+    token_hash = devices.token_hash(APP_ID, "fcm", "token-1")
     judged_at = NOW
     time.now += timedelta(seconds=1)
     await devices.register(APP_ID, a_registration())
@@ -121,7 +156,7 @@ async def test_suspicions_count_in_a_row_and_are_forgotten(
 ) -> None:
     devices = DeviceRepository(database, keyring, Time())
     device_id = await devices.register(APP_ID, a_registration())
-    token_hash = devices.token_hash(APP_ID, "token-1")
+    token_hash = devices.token_hash(APP_ID, "fcm", "token-1")
 
     counts = [await devices.suspect(APP_ID, device_id, token_hash=token_hash) for _ in range(2)]
     await devices.clear_suspicions(APP_ID, device_id)

@@ -1,6 +1,5 @@
-"""The table of all settings, made from the settings classes: the README's is a copy of it."""
+"""The table of all settings, made from the settings classes: `python -m deploy.settings_table`."""
 
-import importlib
 import typing
 from typing import Any
 
@@ -8,17 +7,20 @@ import msgspec
 
 from api.settings import ApiSettings
 from shared.settings import PREFIX, CommonSettings
+from worker.settings import WorkerSettings
 
 _HEAD = "| setting | read by | default | meaning |\n|---|---|---|---|"
 
 
 def settings_table() -> str:
     """Markdown, one row per environment variable, in the order of the classes."""
-    # By name: the command line documents both services, the API itself never imports the worker.
-    worker: type[msgspec.Struct] = importlib.import_module("worker.settings").WorkerSettings
     common = {field.name for field in msgspec.structs.fields(CommonSettings)}
     rows = [_row(field, "both") for field in msgspec.structs.fields(CommonSettings)]
-    for cls, name in ((ApiSettings, "api"), (worker, "worker")):
+    services: tuple[tuple[type[CommonSettings], str], ...] = (
+        (ApiSettings, "api"),
+        (WorkerSettings, "worker"),
+    )
+    for cls, name in services:
         own = [field for field in msgspec.structs.fields(cls) if field.name not in common]
         rows += [_row(field, name) for field in own]
     return "\n".join([_HEAD, *rows])
@@ -46,3 +48,7 @@ def _shown(default: Any) -> str:
             return ",".join(str(item) for item in default)
         case _:
             return str(default)
+
+
+if __name__ == "__main__":
+    print(settings_table())
