@@ -7,8 +7,8 @@
 BIN := .venv/bin
 LOCAL := $(BIN)/python -m deploy.local
 PYTEST := $(BIN)/pytest
-COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile pyproject.toml --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --quiet
+COMPILE := uv pip compile pyproject.toml --custom-compile-command "make lock" --python-version 3.11 \
+	--universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --quiet
 CODE := api worker shared deploy tests
 
 help: ## this list

@@ -11,6 +11,11 @@ from shared import logs
 from shared.settings import SettingsError, load
 
 
+# Longer than the 60 s after which load balancers let go: the side that closes an idle connection
+# first must not be the one that may be sent a request on it.
+KEEP_ALIVE_SECONDS = 75
+
+
 def main() -> int:
     try:
         settings = load(ApiSettings, os.environ, foreign_prefixes=FOREIGN_PREFIXES)
@@ -31,6 +36,7 @@ def main() -> int:
         server_header=False,
         proxy_headers=bool(settings.api_trusted_proxies),
         forwarded_allow_ips=list(settings.api_trusted_proxies),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=int(settings.api_drain_seconds),
     )
     server = uvicorn.Server(config)

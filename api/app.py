@@ -47,6 +47,7 @@ from shared.storage.keys import KeyRepository
 from shared.storage.limits import LimitRepository
 from shared.storage.mongo import Database, open_database
 from shared.storage.quotas import QuotaRepository
+from shared.storage.schema import create_indexes
 from shared.storage.sends import SendRepository
 
 BODY_BYTES_MAX = 65_536
@@ -68,6 +69,7 @@ def create_app(settings: ApiSettings, clock: Clock = utc_now) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
+            await create_indexes(database)
             if builtin is not None:
                 await builtin.load()
             await publisher.open(wanted)
