@@ -10,7 +10,6 @@ from api.settings import FOREIGN_PREFIXES, ApiSettings
 from shared import logs
 from shared.settings import SettingsError, load
 
-
 # Longer than the 60 s after which load balancers let go: the side that closes an idle connection
 # first must not be the one that may be sent a request on it.
 KEEP_ALIVE_SECONDS = 75

@@ -9,7 +9,8 @@ import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.local.ports import HOST, free_port
-from deploy.local.processes import Identity, OnWait, Process
+from deploy.local.processes import OnWait, Process
+from deploy.local.supervised import Supervised
 
 REPLICA_SET = "fanfare"
 CACHE_GB = 0.5
@@ -22,7 +23,7 @@ class MongodMissing(RuntimeError):
     """There is no mongod binary."""
 
 
-class Mongod:
+class Mongod(Supervised):
     """One server; data survive a stop, a kill and a restart."""
 
     def __init__(
@@ -30,7 +31,7 @@ class Mongod:
     ) -> None:
         self.data_dir = data_dir.resolve()
         self.port = port or free_port()
-        self._process = Process(
+        process = Process(
             "mongod",
             [
                 find_binary(),
@@ -49,25 +50,11 @@ class Mongod:
             log_file=self.data_dir / "log" / "console.log",
             grace_seconds=STOP_GRACE_SECONDS,
         )
+        super().__init__(process)
 
     @property
     def url(self) -> str:
         return f"mongodb://{HOST}:{self.port}/?replicaSet={REPLICA_SET}&directConnection=true"
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def identities(self) -> list[Identity]:
-        return self._process.identities
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.is_running
-
-    def log_tail(self) -> str:
-        return self._process.log_tail()
 
     def start(
         self, timeout_seconds: float = READY_TIMEOUT_SECONDS, on_wait: OnWait | None = None
@@ -78,13 +65,6 @@ class Mongod:
         self._process.start()
         with self._connect() as client:
             self._process.wait_ready(lambda: self._is_primary(client), timeout_seconds, on_wait)
-
-    def stop(self) -> None:
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """SIGKILL: what a power cut does to the database."""
-        self._process.kill()
 
     def restart(self) -> None:
         self.stop()

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from deploy.local.amqp_probe import opens_connection
 from deploy.local.ports import HOST, free_ports
-from deploy.local.processes import Identity, OnWait, Process
+from deploy.local.processes import OnWait, Process
+from deploy.local.supervised import Supervised
 
 # The package's own scripts: those in sbin switch to another user and need that user to exist.
 SCRIPT_FOLDERS = (
@@ -37,7 +38,7 @@ class RabbitMqMissing(RuntimeError):
     """RabbitMQ is not installed."""
 
 
-class RabbitMq:
+class RabbitMq(Supervised):
     """One node on 127.0.0.1; data survive stop, kill and restart. User guest/guest, vhost /."""
 
     user = "guest"
@@ -61,7 +62,7 @@ class RabbitMq:
             f"fanfare-{hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]}@localhost"
         )
         self._scripts = find_scripts()
-        self._process = Process(
+        process = Process(
             "rabbitmq",
             [self._scripts / "rabbitmq-server"],
             log_file=self.data_dir / "log" / "console.log",
@@ -69,24 +70,10 @@ class RabbitMq:
             cwd=Path("/"),
             grace_seconds=STOP_GRACE_SECONDS,
         )
+        super().__init__(process)
 
     def url(self, vhost: str = "/") -> str:
         return f"amqp://{self.user}:{self.password}@{HOST}:{self.port}/{quote(vhost, safe='')}"
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def identities(self) -> list[Identity]:
-        return self._process.identities
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.is_running
-
-    def log_tail(self) -> str:
-        return self._process.log_tail()
 
     def start(
         self, timeout_seconds: float = READY_TIMEOUT_SECONDS, on_wait: OnWait | None = None
@@ -99,14 +86,6 @@ class RabbitMq:
         (self.data_dir / "node.pid").unlink(missing_ok=True)
         self._process.start()
         self._process.wait_ready(self.accepts_connections, timeout_seconds, on_wait)
-
-    def stop(self) -> None:
-        """Graceful; returns when the node, its helpers and its epmd are gone."""
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """SIGKILL of the Erlang machine: what a power cut does to the broker."""
-        self._process.kill()
 
     def restart(self) -> None:
         self.stop()

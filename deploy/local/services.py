@@ -1,7 +1,6 @@
 """Our own processes in the local stack: simulators, migration, API, worker."""
 
 import http.client
-import signal
 import subprocess
 import sys
 import time
@@ -10,7 +9,8 @@ from pathlib import Path
 
 from deploy.local.environment import ROOT, process_environment
 from deploy.local.ports import HOST, Ports
-from deploy.local.processes import Identity, OnWait, Process, StartFailed
+from deploy.local.processes import OnWait, Process, StartFailed
+from deploy.local.supervised import Supervised
 
 READY_TIMEOUT_SECONDS = 60.0
 MIGRATE_TIMEOUT_SECONDS = 120.0
@@ -27,7 +27,7 @@ write_certificates(pathlib.Path(sys.argv[1]))
 """
 
 
-class Service:
+class Service(Supervised):
     """A Python module of this checkout as a process, with its own idea of ready."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Service:
         env: Mapping[str, str],
         grace: float,
     ) -> None:
-        self._process = Process(
+        process = Process(
             name,
             [sys.executable, "-m", *arguments],
             log_file=folder / "logs" / f"{name}.log",
@@ -46,40 +46,12 @@ class Service:
             cwd=ROOT,
             grace_seconds=grace,
         )
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def identities(self) -> list[Identity]:
-        return self._process.identities
-
-    @property
-    def is_running(self) -> bool:
-        return self._process.is_running
-
-    def log_tail(self) -> str:
-        return self._process.log_tail()
+        super().__init__(process)
 
     def start(self, *, on_wait: OnWait | None = None) -> None:
         self.prepare()
         self._process.start()
         self._process.wait_ready(self.is_ready, READY_TIMEOUT_SECONDS, on_wait)
-
-    def stop(self) -> None:
-        self._process.terminate()
-
-    def kill(self) -> None:
-        """SIGKILL: what a crash does to it."""
-        self._process.kill()
-
-    def signal(self, number: signal.Signals) -> bool:
-        return self._process.signal(number)
-
-    def wait(self, timeout_seconds: float) -> int | None:
-        """The return code, or None when it still runs after the timeout."""
-        return self._process.wait(timeout_seconds)
 
     def prepare(self) -> None:
         """What must be so before the process starts."""
