@@ -70,6 +70,7 @@ def create_app(settings: ApiSettings, clock: Clock = utc_now) -> Litestar:
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         try:
             await create_indexes(database)
+            await keys.check_ring()
             if builtin is not None:
                 await builtin.load()
             await publisher.open(wanted)

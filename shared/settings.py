@@ -7,7 +7,7 @@ environment keys. `FANFARE_<NAME>_FILE` reads the value from a file (Docker and 
 import base64
 import binascii
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -91,6 +91,7 @@ class CommonSettings(msgspec.Struct, frozen=True, kw_only=True):
         if list(self.hook_levels_seconds) != sorted(set(self.hook_levels_seconds)):
             raise ValueError("hook_levels_seconds must ascend")
         decode_key(self.hash_key)
+        decode_keys(self.encryption_keys)
 
 
 SettingsT = TypeVar("SettingsT", bound=CommonSettings)
@@ -166,3 +167,20 @@ def decode_key(text: str) -> bytes:
     if len(key) != 32:  # noqa: PLR2004 AES-256 and HMAC-SHA256
         raise ValueError("a key must be base64 of 32 bytes")
     return key
+
+
+def decode_keys(entries: Sequence[str]) -> dict[str, bytes]:
+    """Keys by their ids, in order, from entries `id:base64`.
+
+    Raises:
+        ValueError: none, two of one id, or one that is not 32 bytes.
+    """
+    keys: dict[str, bytes] = {}
+    for entry in entries:
+        name, colon, text = entry.partition(":")
+        if not colon or not name or name in keys:
+            raise ValueError("encryption_keys holds entries `id:base64` with distinct ids")
+        keys[name] = decode_key(text)
+    if not keys:
+        raise ValueError("encryption_keys holds no key")
+    return keys

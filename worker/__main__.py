@@ -10,6 +10,7 @@ import uvloop
 from shared.logs import configure, get_logger
 from shared.queue.connection import TopologyWrong
 from shared.settings import SettingsError, load
+from shared.storage.keys import WrongKeyRing
 from worker.app import create_worker
 from worker.settings import WorkerSettings
 
@@ -27,7 +28,7 @@ def main() -> None:
     configure(settings.log_level, settings.log_format)
     try:
         uvloop.run(work(settings))
-    except TopologyWrong as error:
+    except (TopologyWrong, WrongKeyRing) as error:
         sys.exit(f"fanfare worker: {error}")
 
 

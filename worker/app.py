@@ -22,6 +22,7 @@ from shared.storage.credentials import CredentialRepository
 from shared.storage.dead_letters import DeadLetterRepository
 from shared.storage.devices import DeviceRepository
 from shared.storage.due import DueRepository
+from shared.storage.keys import KeyRepository
 from shared.storage.leases import LeaseRepository
 from shared.storage.mongo import Database, connect
 from shared.storage.receipts import ReceiptRepository
@@ -33,6 +34,7 @@ from worker.handlers import DeadHandler, PushHandler, hook_handler
 from worker.leasing import Leases
 from worker.lifecycle import Worker
 from worker.loading import Loader
+from worker.patience import stored
 from worker.postponing import Postponer
 from worker.progress import ProgressWriter
 from worker.receipts import ReceiptBook, ReceiptPoster
@@ -83,7 +85,9 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
     hooks_transport = Transport(ca_file=settings.ca_file, allow_http=settings.is_local)
     publisher = Publisher(settings.amqp_url, name="fanfare worker, publisher")
     async with connect(settings) as database:
-        records = open_repositories(database, Keyring.from_settings(settings), clock)
+        keyring = Keyring.from_settings(settings)
+        await stored(KeyRepository(database, keyring, clock).check_ring)
+        records = open_repositories(database, keyring, clock)
         postponer = Postponer(
             publisher,
             records.due,

@@ -17,6 +17,7 @@ from shared.queue.connection import BROKEN, QueueUnavailable, connect, verify
 from shared.queue.topology import Topology
 
 _RECONNECT_SECONDS = 1.0
+_FAILED_PAUSE_SECONDS = 1.0  # a message that fails at once must not come back at once
 
 log = get_logger(__name__)
 
@@ -123,6 +124,7 @@ async def _handle(handle: Handler, message: AbstractIncomingMessage) -> None:
         verdict = await handle(incoming)
     except Exception:
         log.exception("message.failed", routing_key=incoming.routing_key)
+        await asyncio.sleep(_FAILED_PAUSE_SECONDS)
         await _settle(message.reject(requeue=True))  # counted; isolated when it happens again
         return
     await _settle(message.ack() if verdict == "done" else message.reject(requeue=False))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.settings import CommonSettings, decode_key
+from shared.settings import CommonSettings, decode_key, decode_keys
 
 _VERSION = 1
 _NONCE_BYTES = 12
@@ -35,18 +35,8 @@ class Keyring:
 
     @classmethod
     def from_settings(cls, settings: CommonSettings) -> "Keyring":
-        """Build the ring from `encryption_keys` ("id:base64", the first one seals).
-
-        Raises:
-            ValueError: a key has no id or is not base64 of 32 bytes.
-        """
-        keys: dict[str, bytes] = {}
-        for entry in settings.encryption_keys:
-            name, colon, text = entry.partition(":")
-            if not colon or not name or name in keys:
-                raise ValueError("encryption_keys holds entries `id:base64` with distinct ids")
-            keys[name] = decode_key(text)
-        return cls(keys, decode_key(settings.hash_key))
+        """The ring that the settings hold; its first key seals."""
+        return cls(decode_keys(settings.encryption_keys), decode_key(settings.hash_key))
 
     def seal(self, plaintext: bytes, context: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)

@@ -5,8 +5,12 @@ from collections.abc import Callable
 from pymongo.errors import DuplicateKeyError
 
 from shared.clock import Clock
-from shared.crypto.keyring import Keyring
+from shared.crypto.keyring import CannotOpen, Keyring
 from shared.storage.mongo import Database
+
+
+class WrongKeyRing(Exception):
+    """The settings' encryption keys do not open what this database holds."""
 
 
 class KeyRepository:
@@ -16,6 +20,17 @@ class KeyRepository:
         self._keys = database["keys"]
         self._keyring = keyring
         self._clock = clock
+
+    async def check_ring(self) -> None:
+        """Make sure of the key ring before anything depends on it.
+
+        Raises:
+            WrongKeyRing: with this ring every secret in the database would be unreadable.
+        """
+        try:
+            await self.get_or_create("canary", lambda: b"canary")
+        except CannotOpen as error:
+            raise WrongKeyRing(f"FANFARE_ENCRYPTION_KEYS: {error}") from None
 
     async def get_or_create(self, name: str, make: Callable[[], bytes]) -> bytes:
         """The key of that name; the first caller of all processes makes it."""

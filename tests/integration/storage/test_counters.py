@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from shared import ids
 from shared.clock import utc_now
 from shared.crypto.keyring import Keyring
 from shared.domain.credentials import PushyCredential
 from shared.domain.receipts import Receipt
 from shared.storage.credentials import CredentialRepository
-from shared.storage.keys import KeyRepository
+from shared.storage.keys import KeyRepository, WrongKeyRing
 from shared.storage.leases import LeaseRepository
 from shared.storage.limits import LimitRepository
 from shared.storage.mongo import Database
@@ -154,6 +156,14 @@ async def test_all_processes_share_one_key(database: Database, keyring: Keyring)
 
     assert len(set(got)) == 1
     assert b"key-" not in repr(await database["keys"].find_one({"_id": "issuer"})).encode()
+
+
+async def test_another_key_ring_is_noticed(database: Database, keyring: Keyring) -> None:
+    await KeyRepository(database, keyring, utc_now).check_ring()
+    await KeyRepository(database, keyring, utc_now).check_ring()
+
+    with pytest.raises(WrongKeyRing, match="FANFARE_ENCRYPTION_KEYS"):
+        await KeyRepository(database, Keyring({"k1": b"x" * 32}, b"h" * 32), utc_now).check_ring()
 
 
 async def test_the_first_credential_stays_when_many_make_one(

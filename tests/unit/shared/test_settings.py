@@ -46,6 +46,10 @@ def test_lists_are_separated_by_commas() -> None:
         ({"FANFARE_WORKER_ROLES": "dance"}, "worker_roles"),
         ({"FANFARE_RETRY_LEVELS_SECONDS": "30,5"}, "retry_levels_seconds"),
         ({"FANFARE_HASH_KEY": "c2hvcnQ="}, "32 bytes"),
+        ({"FANFARE_ENCRYPTION_KEYS": "k1:c2hvcnQ="}, "32 bytes"),
+        ({"FANFARE_ENCRYPTION_KEYS": KEY}, "distinct ids"),
+        ({"FANFARE_ENCRYPTION_KEYS": f"k1:{KEY},k1:{KEY}"}, "distinct ids"),
+        ({"FANFARE_ENCRYPTION_KEYS": ""}, "no key"),
         ({"FANFARE_MODE": "test"}, "mode"),
     ],
 )
