@@ -1,7 +1,7 @@
 """Group commit without a timer: what waits at the same moment goes out as one batch.
 
-Callers submit one item and get one verdict. One batch is in flight per lane; the next starts when
-it returns, so batches grow by themselves under load, and alone an item waits for nobody.
+Callers submit one item and get one verdict. The next batch starts when one returns, so batches
+grow by themselves under load, and alone an item waits for nobody.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ class Batcher(Generic[T, R]):
             raises is the verdict of the whole batch: the outcome is unknown.
         max_batch: items per batch.
         max_waiting: items that may wait before callers are refused with Overloaded.
-        lanes: batches in flight at once.
+        in_flight: batches on their way at once.
     """
 
     def __init__(
@@ -38,10 +38,10 @@ class Batcher(Generic[T, R]):
         *,
         max_batch: int = 256,
         max_waiting: int = 100_000,
-        lanes: int = 1,
+        in_flight: int = 1,
     ) -> None:
         self._flush = flush
-        self._max_batch, self._max_waiting, self._lanes = max_batch, max_waiting, lanes
+        self._max_batch, self._max_waiting, self._in_flight = max_batch, max_waiting, in_flight
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._active = 0
@@ -55,7 +55,7 @@ class Batcher(Generic[T, R]):
             raise Overloaded
         verdict: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, verdict))
-        if self._active < self._lanes:
+        if self._active < self._in_flight:
             self._active += 1
             task = asyncio.create_task(self._drain())
             self._running.add(task)

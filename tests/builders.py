@@ -70,7 +70,6 @@ def a_send(**changes: Any) -> Send:
         contents=(a_content(),),
         recipients=(Recipient(USER_ID, 0),),
         lane="hi",
-        chunk_count=1,
         delivery_count=1,
     )
     return msgspec.structs.replace(send, **changes)
@@ -110,6 +109,7 @@ def a_situation(**changes: Any) -> Situation:
     situation = Situation(
         attempt=1,
         now=NOW,
+        accepted_at=NOW,
         expires_at=NOW + timedelta(days=1),
         is_now_or_never=False,
         sent_again_at_once=False,

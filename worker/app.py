@@ -1,9 +1,11 @@
 """Wiring of a worker process; nothing else wires."""
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import msgspec
 
@@ -46,7 +48,8 @@ from worker.token_safety import TokenSafety
 
 HOOK_PREFETCH = 100
 DEAD_PREFETCH = 50
-LO_PREFETCH = 20  # a message of the lo lane may hold 50 chunks of 100 deliveries
+LAST_WRITES_SECONDS = 5.0
+LO_PREFETCH = 3  # one message may hold 50 chunks of 100 deliveries
 
 
 class Repositories(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +83,7 @@ def open_repositories(database: Database, keyring: Keyring, clock: Clock) -> Rep
 @asynccontextmanager
 async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> AsyncIterator[Worker]:
     """A worker with its connections, which are closed again behind it."""
-    worker_id = f"{socket.gethostname()}:{os.getpid()}"
+    worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     adapters = create_adapters(provider_settings(settings), clock)
     hooks_transport = Transport(ca_file=settings.ca_file, allow_http=settings.is_local)
     publisher = Publisher(settings.amqp_url, name="fanfare worker, publisher")
@@ -113,8 +116,9 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
             clock=clock,
         )
         scheduler = create_scheduler(settings, records, publisher, clock, worker_id)
+        draining = asyncio.Event()
         subscriptions = [
-            *_deliver(settings, spine, postponer),
+            *_deliver(settings, spine, draining),
             *_hooks(settings, poster),
             *_dead(settings, spine, records, postponer, clock),
         ]
@@ -122,17 +126,20 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
         if "scheduler" in settings.worker_roles:
             background.append(scheduler.run)
         try:
-            yield Worker(settings, create_consumer(settings, subscriptions), background)
+            yield Worker(settings, create_consumer(settings, subscriptions, draining), background)
         finally:
+            await spine.aclose(LAST_WRITES_SECONDS)
             await scheduler.aclose()
             await publisher.aclose()
             await hooks_transport.aclose()
             await adapters.aclose()
 
 
-def create_consumer(settings: WorkerSettings, subscriptions: list[Subscription]) -> Consumer:
+def create_consumer(
+    settings: WorkerSettings, subscriptions: list[Subscription], draining: asyncio.Event
+) -> Consumer:
     wanted = topology.topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
-    return Consumer(settings.amqp_url, wanted, subscriptions)
+    return Consumer(settings.amqp_url, wanted, subscriptions, draining=draining)
 
 
 def provider_settings(settings: WorkerSettings) -> ProviderSettings:
@@ -199,7 +206,7 @@ def create_scheduler(
     )
 
 
-def _deliver(settings: WorkerSettings, spine: Spine, postponer: Postponer) -> list[Subscription]:
+def _deliver(settings: WorkerSettings, spine: Spine, draining: asyncio.Event) -> list[Subscription]:
     if "deliver" not in settings.worker_roles:
         return []
     prefetch: dict[Lane, int] = {
@@ -210,12 +217,12 @@ def _deliver(settings: WorkerSettings, spine: Spine, postponer: Postponer) -> li
         Subscription(
             topology.work_queue(provider, lane),
             prefetch[lane],
-            PushHandler(spine, postponer, lane).handle,
+            PushHandler(spine, draining, lane).handle,
         )
         for provider in settings.worker_providers
         for lane in topology.LANES
     ]
-    suspects = PushHandler(spine, postponer, "lo").handle_suspect
+    suspects = PushHandler(spine, draining, "lo").handle
     return [*lanes, Subscription(topology.SUSPECT_QUEUE, 1, suspects)]
 
 

@@ -2,19 +2,22 @@
 
 import asyncio
 import random
+from collections import Counter
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
 import msgspec
 
 from shared.clock import Clock
-from shared.domain.deliveries import Progress
+from shared.domain.deliveries import Chunk, Progress
 from shared.domain.devices import Device, Provider
 from shared.domain.notifications import Notification
 from shared.logs import get_logger
 from shared.providers.outcomes import Misconfigured, Outcome
 from shared.providers.registry import Adapters
-from shared.queue.messages import Pointer
+from shared.queue import topology
+from shared.queue.messages import ANY_ATTEMPT, Pointer
 from shared.storage.chunks import DeliveryProgress, Lease
 from worker.flow import Slots
 from worker.leasing import Done, Held, Leased, Leases
@@ -24,6 +27,8 @@ from worker.retry import AgainNow, Later, RetryPolicy, Settle, Situation, Step
 from worker.settlement import ChunkResult, Settlement
 from worker.token_safety import TokenSafety
 
+ISOLATE_AFTER = 3  # leases in a row that were never released: its worker died, or failed
+BURY_AFTER = 2  # the same, with nothing beside it
 NOW_OR_NEVER_GRACE = timedelta(seconds=60)
 
 log = get_logger(__name__)
@@ -56,71 +61,103 @@ class Spine:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
 
-    async def deliver(self, pointer: Pointer, *, redelivered: bool) -> None:
+    async def aclose(self, timeout_seconds: float) -> None:
+        """Give outcomes that are on their way to the record the time to get there."""
+        await self._tools.progress.aclose(timeout_seconds)
+
+    async def deliver(self, pointer: Pointer, routing_key: str) -> None:
         """Do what a pointer asks for; when this returns, nothing depends on its message any more.
 
         Args:
             pointer: the chunk, and the attempt asked for.
-            redelivered: the message may have been worked on before, so what must follow from
-                deliveries that are further on is made sure of again.
+            routing_key: the queue that it came from; the suspect queue's is SUSPECT_KEY.
         """
         verdict = await self._tools.leases.take(pointer.chunk_id)
         match verdict:
             case Held():
-                await self._tools.settlement.come_back(pointer, verdict.provider, verdict.lane)
+                await self._tools.settlement.come_back(pointer, routing_key)
             case Done():
                 return
             case Leased():
                 try:
-                    result = await self._work(verdict, pointer, redelivered)
-                    await self._tools.settlement.finish(result)
+                    await self._deliver(verdict, pointer, routing_key)
                 finally:
                     self._tools.leases.forget(verdict.lease)
 
+    async def _deliver(self, leased: Leased, pointer: Pointer, routing_key: str) -> None:
+        is_isolated = routing_key == topology.SUSPECT_KEY
+        if not is_isolated and leased.chunk.times_left >= ISOLATE_AFTER:
+            log.warning("chunk.isolated", chunk_id=leased.chunk.chunk_id)
+            await self._tools.settlement.isolate(leased.lease, pointer)
+        elif is_isolated and leased.chunk.times_left >= BURY_AFTER:
+            log.error("chunk.buried", chunk_id=leased.chunk.chunk_id)
+            await self._tools.settlement.finish(await self._buried(leased, pointer, "poison"))
+        else:
+            await self._work(leased, pointer)
+
     async def bury(self, pointer: Pointer, *, reason: str) -> bool:
-        """Give up on what is left of a chunk; False while somebody else works on it."""
+        """Give up on what a pointer asks for; False while somebody else works on it."""
         verdict = await self._tools.leases.take(pointer.chunk_id)
         if isinstance(verdict, Leased):
             try:
-                await self._tools.settlement.finish(await self._buried(verdict, reason))
+                result = await self._buried(verdict, pointer, reason)
+                await self._tools.settlement.finish(result)
             finally:
                 self._tools.leases.forget(verdict.lease)
         return not isinstance(verdict, Held)
 
-    async def _buried(self, leased: Leased, reason: str) -> ChunkResult:
+    async def _buried(self, leased: Leased, pointer: Pointer, reason: str) -> ChunkResult:
         chunk = leased.chunk
-        loaded = await self._tools.loader.load(chunk)
+        loaded = await self._tools.loader.load_what_there_is(chunk)
         step = Settle(state="exhausted", reason=reason, dead_letter=True)
-        progress = {
-            index: progress_of(step, chunk.attempts_of(index), self._tools.clock())
-            for index in chunk.waiting()
+        now = self._tools.clock()
+        buried = {
+            index: progress_of(step, chunk.attempts_of(index), now)
+            for index in asked(chunk, pointer)
+            if chunk.is_waiting(index)
         }
-        for index, row in progress.items():
+        for index, row in buried.items():
             await self._tools.progress.write(
                 DeliveryProgress(leased.lease.owner, chunk.chunk_id, index, row)
             )
-        return ChunkResult(loaded=loaded, lease=leased.lease, progress=progress)
+        return ChunkResult(loaded=loaded, lease=leased.lease, progress=chunk.progress | buried)
 
-    async def _work(self, leased: Leased, pointer: Pointer, redelivered: bool) -> ChunkResult:
+    async def _work(self, leased: Leased, pointer: Pointer) -> None:
+        """Attempt what is due and settle what came of it; then raise what failed, if anything."""
         chunk = leased.chunk
         loaded = await self._tools.loader.load(chunk)
-        asked = range(len(chunk.targets)) if pointer.indexes is None else pointer.indexes
-        due = [index for index in asked if chunk.is_due(index, pointer.attempt)]
+        due = due_now(chunk, pointer, self._tools.clock())
         made = await asyncio.gather(
-            *(self._attempt(loaded, leased.lease, index, pointer.attempt) for index in due)
+            *(self._attempt(loaded, leased.lease, i, attempt) for i, attempt in due.items()),
+            return_exceptions=True,
         )
-        known = {i: chunk.progress[i] for i in asked if i in chunk.progress} if redelivered else {}
-        progress = known | dict(zip(due, made, strict=True))
-        return ChunkResult(loaded=loaded, lease=leased.lease, progress=progress)
+        progress = dict(forgotten(chunk, pointer))
+        failures: list[BaseException] = []
+        for index, outcome in zip(due, made, strict=True):
+            if isinstance(outcome, BaseException):
+                failures.append(outcome)
+            else:
+                progress[index] = outcome
+        _note(loaded, progress, due)
+        await self._tools.settlement.finish(
+            ChunkResult(
+                loaded=loaded,
+                lease=leased.lease,
+                progress=progress,
+                keep_lease=bool(failures),
+            )
+        )
+        if failures:
+            raise failures[0]
 
     async def _attempt(self, loaded: Loaded, lease: Lease, index: int, attempt: int) -> Progress:
         step, attempts = await self._step(loaded, index, attempt)
         progress = progress_of(step, attempts, self._tools.clock())
         row = DeliveryProgress(lease.owner, lease.chunk_id, index, progress)
-        await self._tools.progress.write(row)
-        log.info(
+        await asyncio.shield(self._tools.progress.write(row))  # an answer is not forgotten
+        log.debug(
             "delivery.attempted",
-            send_id=loaded.chunk.send_id,
+            chunk_id=lease.chunk_id,
             device_id=loaded.chunk.targets[index].device_id,
             provider=loaded.chunk.provider,
             attempt=attempt,
@@ -161,6 +198,7 @@ class Spine:
         situation = Situation(
             attempt=attempt,
             now=self._tools.clock(),
+            accepted_at=push.notification.accepted_at,
             expires_at=push.notification.expires_at,
             is_now_or_never=push.notification.is_now_or_never,
             sent_again_at_once=sent_again_at_once,
@@ -177,6 +215,38 @@ class Spine:
         )
 
 
+def asked(chunk: Chunk, pointer: Pointer) -> Sequence[int]:
+    """The deliveries of a chunk that a pointer speaks of."""
+    return range(len(chunk.targets)) if pointer.indexes is None else pointer.indexes
+
+
+def due_now(chunk: Chunk, pointer: Pointer, now: datetime) -> dict[int, int]:
+    """Which deliveries to attempt, by index, and the number of that attempt."""
+    indexes = asked(chunk, pointer)
+    if pointer.attempt == ANY_ATTEMPT:
+        return {i: chunk.attempts_of(i) + 1 for i in indexes if chunk.is_due_at(i, now)}
+    return {i: pointer.attempt for i in indexes if chunk.is_due(i, pointer.attempt)}
+
+
+def forgotten(chunk: Chunk, pointer: Pointer) -> dict[int, Progress]:
+    """What may never have been followed up: a worker left the chunk in the middle of it."""
+    may_be = chunk.times_left > 0 or pointer.attempt == ANY_ATTEMPT
+    return chunk.progress if may_be else {}
+
+
+def _note(loaded: Loaded, progress: dict[int, Progress], due: Collection[int]) -> None:
+    states = Counter(progress[index].state for index in due if index in progress)
+    reasons = {p.reason for p in progress.values() if p.reason is not None}
+    log.info(
+        "chunk.attempted",
+        app_id=loaded.chunk.app_id,
+        chunk_id=loaded.chunk.chunk_id,
+        provider=loaded.chunk.provider,
+        states=dict(states),
+        reasons=sorted(reasons),
+    )
+
+
 def guard(loaded: Loaded, index: int, now: datetime) -> Push | Settle:
     """What is to be sent, or the state of a delivery that must not be sent any more."""
     target = loaded.chunk.targets[index]
@@ -189,6 +259,8 @@ def guard(loaded: Loaded, index: int, now: datetime) -> Push | Settle:
         return Settle(state="expired", reason="deadline")
     if not app.enabled:
         return Settle(state="cancelled", reason="push_not_enabled")
+    if device is not None and device.token == "":
+        return Settle(state="rejected", reason="unreadable_token", dead_letter=True)
     if device is None or not device.active:
         return Settle(state="unregistered", reason="inactive_device")
     if device.user_id != notification.user_id:

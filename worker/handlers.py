@@ -5,7 +5,6 @@ import asyncio
 from shared import ids
 from shared.clock import Clock
 from shared.domain.notifications import Lane
-from shared.logs import get_logger
 from shared.queue import topology
 from shared.queue.messages import Pointer, PushMessage, decode_hook, decode_push, encode
 from shared.queue.publisher import Publication
@@ -16,65 +15,37 @@ from worker.patience import stored
 from worker.postponing import Postponer
 from worker.receipts import ReceiptPoster
 
-ISOLATE_AFTER_DELIVERIES = 3
 CHUNKS_AT_ONCE: dict[Lane, int] = {"hi": 1_000, "lo": 50}
-
-log = get_logger(__name__)
 
 
 class PushHandler:
-    """Works on the pointers of a message; a message that keeps failing is taken apart."""
+    """Works on the pointers of a message, so many chunks of its queue at a time."""
 
-    def __init__(self, spine: Spine, postponer: Postponer, lane: Lane) -> None:
+    def __init__(self, spine: Spine, draining: asyncio.Event, lane: Lane) -> None:
         self._spine = spine
-        self._postponer = postponer
+        self._draining = draining
         self._gate = asyncio.Semaphore(CHUNKS_AT_ONCE[lane])
 
     async def handle(self, incoming: Incoming) -> Verdict:
         message = decode_push(incoming.body)
         if message is None:
             return "unreadable"
-        if incoming.deliveries >= ISOLATE_AFTER_DELIVERIES:
-            await self._isolate(message)
-        else:
-            await self.deliver(message, redelivered=incoming.redelivered)
-        return "done"
-
-    async def handle_suspect(self, incoming: Incoming) -> Verdict:
-        """The same for one isolated pointer: it has no neighbours left to take along."""
-        message = decode_push(incoming.body)
-        if message is None:
-            return "unreadable"
-        await self.deliver(message, redelivered=True)
-        return "done"
-
-    async def deliver(self, message: PushMessage, *, redelivered: bool) -> None:
-        """Work on all pointers; only then raise what one of them raised."""
-        results = await asyncio.gather(
-            *(self._one(pointer, redelivered) for pointer in message.pointers),
+        begun = await asyncio.gather(
+            *(self._one(pointer, incoming.routing_key) for pointer in message.pointers),
             return_exceptions=True,
         )
-        for result in results:
+        for result in begun:  # only now: each of them has come to its end
             if isinstance(result, BaseException):
                 raise result
+        return "done" if all(begun) else "not_begun"
 
-    async def _one(self, pointer: Pointer, redelivered: bool) -> None:
+    async def _one(self, pointer: Pointer, routing_key: str) -> bool:
+        """False when the worker is leaving and did not begin."""
         async with self._gate:
-            await self._spine.deliver(pointer, redelivered=redelivered)
-
-    async def _isolate(self, message: PushMessage) -> None:
-        log.warning("message.isolated", pointers=len(message.pointers))
-        singles = [PushMessage((pointer,)) for pointer in message.pointers]
-        await self._postponer.send(
-            [
-                Publication(
-                    exchange=topology.WORK,
-                    routing_key=topology.SUSPECT_KEY,
-                    body=encode(single),
-                )
-                for single in singles
-            ]
-        )
+            if self._draining.is_set():
+                return False
+            await self._spine.deliver(pointer, routing_key)
+            return True
 
 
 def hook_handler(poster: ReceiptPoster) -> Handler:

@@ -9,7 +9,6 @@ import msgspec
 
 from shared.batcher import Batcher
 from shared.domain.deliveries import Chunk
-from shared.domain.notifications import Lane
 from shared.logs import get_logger
 from shared.storage.chunks import LEASE_SECONDS, ChunkRepository, Lease
 from shared.storage.mongo import StorageUnavailable
@@ -22,9 +21,6 @@ log = get_logger(__name__)
 
 class Held(msgspec.Struct, frozen=True):
     """Somebody, perhaps we, works on the chunk at this moment."""
-
-    provider: str
-    lane: Lane
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -59,16 +55,15 @@ class Leases:
         wanted = set(chunk_ids)
         result = await stored(lambda: self._chunks.lease(wanted, owner))
         free = {chunk.chunk_id: chunk for chunk in result.leased}
-        held = {ref.chunk_id: Held(ref.provider, ref.lane) for ref in result.held.values()}
-        return [self._verdict(chunk_id, free, held, owner) for chunk_id in chunk_ids]
+        return [self._verdict(chunk_id, free, result.held, owner) for chunk_id in chunk_ids]
 
     def _verdict(
-        self, chunk_id: UUID, free: dict[UUID, Chunk], held: dict[UUID, Held], owner: str
+        self, chunk_id: UUID, free: dict[UUID, Chunk], held: set[UUID], owner: str
     ) -> LeaseVerdict:
         chunk = free.pop(chunk_id, None)
         if chunk is None:
-            return held.get(chunk_id, Done())
-        held[chunk_id] = Held(chunk.provider, chunk.lane)  # for further copies in this group
+            return Held() if chunk_id in held else Done()
+        held.add(chunk_id)  # for further copies in this group
         lease = Lease(chunk_id, owner)
         self._active.add(lease)
         return Leased(chunk, lease)
@@ -88,3 +83,5 @@ class Leases:
                 await self._chunks.renew(leases)
             except StorageUnavailable as error:  # tried again in a moment
                 log.warning("leases.not_renewed", count=len(leases), error=str(error))
+            except Exception:  # whatever it is, without renewal every push would double
+                log.exception("leases.not_renewed", count=len(leases))

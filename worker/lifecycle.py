@@ -28,21 +28,24 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain."""
-        tasks = [asyncio.create_task(loop()) for loop in [self._consumer.run, *self._background]]
+        consuming = asyncio.create_task(self._consumer.run())
+        loops = [asyncio.create_task(loop()) for loop in self._background]
         ready = asyncio.create_task(self._announce())
+        stopped = asyncio.create_task(stop.wait())
         try:
-            stopped = asyncio.create_task(stop.wait())
-            done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopped}:
-                task.result()  # a loop that ends by itself is a bug: let it be seen
+            ended, _ = await asyncio.wait(
+                [stopped, consuming, *loops], return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
             log.info("worker.draining")
             await self._consumer.stop(self._settings.worker_drain_seconds)
-            await asyncio.wait([tasks[0]], timeout=_LAST_WORDS_SECONDS)
-        finally:
-            for task in [ready, *tasks]:
+            await asyncio.wait([consuming], timeout=_LAST_WORDS_SECONDS)
+            for task in [ready, stopped, consuming, *loops]:
                 task.cancel()
-            await asyncio.gather(ready, *tasks, return_exceptions=True)
+            await asyncio.gather(ready, stopped, consuming, *loops, return_exceptions=True)
             self._retract()
+        for task in ended - {stopped}:
+            task.result()  # a loop that ends by itself is a bug: let it be seen
 
     async def _announce(self) -> None:
         await self._consumer.consuming.wait()

@@ -13,11 +13,14 @@ from shared.domain.apps import App
 from shared.domain.credentials import Credential
 from shared.domain.deliveries import Chunk
 from shared.domain.devices import Device, Provider
+from shared.logs import get_logger
 from shared.storage.apps import AppRepository
 from shared.storage.credentials import CredentialRepository
 from shared.storage.devices import DeviceRepository
 from shared.storage.sends import Send, SendRepository
 from worker.patience import stored
+
+log = get_logger(__name__)
 
 _FRESH = timedelta(seconds=2)  # changes to an app reach every worker within 5 s
 
@@ -54,13 +57,32 @@ class Loader:
         self._apps, self._credentials = apps, credentials
         self._clock = clock
         self._senders: dict[tuple[UUID, Provider], Sender] = {}
-        self._loading: Batcher[Chunk, Loaded] = Batcher(self._load, max_batch=64, lanes=2)
+        self._loading: Batcher[Chunk, Loaded] = Batcher(self._load, max_batch=64, in_flight=2)
 
     async def load(self, chunk: Chunk) -> Loaded:
         return await self._loading.submit(chunk)
 
-    async def _load(self, chunks: Sequence[Chunk]) -> Sequence[Loaded]:
-        return await stored(lambda: self._read(chunks))
+    async def load_what_there_is(self, chunk: Chunk) -> Loaded:
+        """For giving up on a chunk: what cannot be read is left out."""
+        try:
+            return await self.load(chunk)
+        except Exception:  # the chunk is being buried for exactly such a reason
+            log.exception("chunk.unreadable", chunk_id=chunk.chunk_id)
+            return Loaded(chunk, None, {}, Sender(None, None, self._clock()))
+
+    async def _load(self, chunks: Sequence[Chunk]) -> Sequence[Loaded | Exception]:
+        """All at once; if one of them cannot be read, each by itself: its neighbours can."""
+        try:
+            return await stored(lambda: self._read(chunks))
+        except Exception:  # the guilty one gets it again below
+            log.exception("chunks.unreadable", count=len(chunks))
+            return await asyncio.gather(*(self._load_one(chunk) for chunk in chunks))
+
+    async def _load_one(self, chunk: Chunk) -> Loaded | Exception:
+        try:
+            return (await stored(lambda: self._read([chunk])))[0]
+        except Exception as error:  # noqa: BLE001 it is this chunk's verdict
+            return error
 
     async def _read(self, chunks: Sequence[Chunk]) -> list[Loaded]:
         sends, devices, senders = await asyncio.gather(
@@ -72,10 +94,6 @@ class Loader:
             Loaded(chunk, sends.get(chunk.send_id), devices, senders[chunk.app_id, chunk.provider])
             for chunk in chunks
         ]
-
-    async def sender(self, app_id: UUID, provider: Provider) -> Sender:
-        found = await self._senders_of({(app_id, provider)})
-        return found[app_id, provider]
 
     async def _senders_of(
         self, keys: set[tuple[UUID, Provider]]

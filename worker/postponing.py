@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from shared.clock import Clock
 from shared.queue import topology
-from shared.queue.pointers import Routed, publications
+from shared.queue.messages import Pointer
+from shared.queue.pointers import Routed, publications, single
 from shared.queue.publisher import Publication, Publisher
 from shared.storage.due import DueMessage, DueRepository
 from worker.patience import stored
@@ -47,6 +48,11 @@ class Postponer:
                 await self._publish(
                     publications([routed for routed, _ in items]), level, topology.retry_exchange
                 )
+
+    async def postpone_one(self, pointer: Pointer, routing_key: str) -> None:
+        """Have a pointer come back to its queue after the shortest wait."""
+        message = single(pointer, routing_key)
+        await self._publish([message], self._retry_levels[0], topology.retry_exchange)
 
     async def postpone_hook(self, publication: Publication, wait_seconds: float) -> None:
         """The same for one webhook call."""

@@ -22,6 +22,10 @@ class ProgressWriter:
         """Return once the progress is majority-committed."""
         await self._writing.submit(progress)
 
+    async def aclose(self, timeout_seconds: float) -> None:
+        """Give what is on its way the time to get there."""
+        await self._writing.aclose(timeout_seconds)
+
     async def _write(self, rows: Sequence[DeliveryProgress]) -> Sequence[None]:
         await stored(lambda: self._chunks.record(rows))
         return [None] * len(rows)

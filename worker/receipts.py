@@ -1,5 +1,6 @@
 """Receipts: recorded with their numbers as deliveries settle, then posted, signed, to the app."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -24,6 +25,8 @@ from worker.postponing import Postponer
 # Seconds before each further attempt (Standard Webhooks' example schedule, shortened at its end).
 WAITS_SECONDS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 36_000.0)
 TIMEOUT_SECONDS = 15.0
+CALLS_PER_APP_MAX = 5
+BUSY_WAIT_SECONDS = 1.0
 ANSWER_BYTES_MAX = 16_384
 _OK = range(200, 300)
 
@@ -104,6 +107,7 @@ class ReceiptPoster:
     ) -> None:
         self._receipts, self._apps, self._postponer = receipts, apps, postponer
         self._transport, self._addresses, self._clock = transport, addresses, clock
+        self._busy: Counter[UUID] = Counter()  # calls in flight per app
 
     async def post(self, message: HookMessage) -> None:
         """Attempt a call unless somebody did already; when this returns the next step is safe."""
@@ -114,7 +118,15 @@ class ReceiptPoster:
         if app is None or app.webhook_url is None:
             await stored(lambda: self._receipts.note(call, state="abandoned", next_attempt_at=None))
             return
-        problem = await self._attempt(app, app.webhook_url, call)
+        if self._busy[app.app_id] >= CALLS_PER_APP_MAX:  # a slow endpoint delays only its own
+            later = hook_publication(call, attempt=message.attempt)
+            await self._postponer.postpone_hook(later, BUSY_WAIT_SECONDS)
+            return
+        self._busy[app.app_id] += 1
+        try:
+            problem = await self._attempt(app, app.webhook_url, call)
+        finally:
+            self._busy[app.app_id] -= 1
         await self._settle(call, message.attempt, problem)
 
     async def _attempt(self, app: App, url: str, call: ReceiptCall) -> str | None:
@@ -144,11 +156,17 @@ class ReceiptPoster:
         )
         if problem is None:
             await stored(lambda: self._receipts.note(call, state="received", next_attempt_at=None))
-            return
-        if attempt > len(WAITS_SECONDS):
+        elif attempt > len(WAITS_SECONDS):
             await stored(lambda: self._receipts.note(call, state="abandoned", next_attempt_at=None))
-            return
+        else:
+            await self._again(call, attempt)
+
+    async def _again(self, call: ReceiptCall, attempt: int) -> None:
+        """Only the copy of the message that noted the failure goes on."""
         wait = WAITS_SECONDS[attempt - 1]
         due_at = self._clock() + timedelta(seconds=wait)
-        await stored(lambda: self._receipts.note(call, state="pending", next_attempt_at=due_at))
-        await self._postponer.postpone_hook(hook_publication(call, attempt=attempt + 1), wait)
+        noted = await stored(
+            lambda: self._receipts.note(call, state="pending", next_attempt_at=due_at)
+        )
+        if noted:
+            await self._postponer.postpone_hook(hook_publication(call, attempt=attempt + 1), wait)

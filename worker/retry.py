@@ -23,6 +23,7 @@ from shared.providers.outcomes import (
 
 ATTEMPTS_MAX = 8
 LONG_WAITS_SECONDS = (3_600.0, 21_600.0)  # behind the queue's levels, kept as due rows
+PARK_SECONDS_MAX = 600.0
 JITTER = 0.2  # of a wait that is kept as a due row; the queue's levels have fixed waits
 
 OnDevice = Literal["keep", "deactivate", "suspect"]
@@ -36,6 +37,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     attempt: int
     now: datetime
+    accepted_at: datetime
     expires_at: datetime
     is_now_or_never: bool
     sent_again_at_once: bool
@@ -73,7 +75,7 @@ class RetryPolicy:
 
     def __init__(self, levels_seconds: Sequence[float], *, park_seconds: float) -> None:
         self._levels = tuple(levels_seconds)
-        self._park_seconds = park_seconds  # how often a parked delivery looks for a credential
+        self._park_seconds = park_seconds  # after which a parked delivery first looks again
         longer = tuple(wait for wait in LONG_WAITS_SECONDS if wait > self._levels[-1])
         self._waits = self._levels + longer
 
@@ -127,7 +129,9 @@ class RetryPolicy:
         return max(base, asked_seconds)
 
     def _parked(self, reason: str, situation: Situation) -> Step:
-        wait = self._park_seconds
+        """Look again soon at first, then more and more rarely: many may wait for long."""
+        age = (situation.now - situation.accepted_at).total_seconds()
+        wait = min(max(self._park_seconds, age / 2), PARK_SECONDS_MAX)
         if situation.now + timedelta(seconds=wait) >= situation.expires_at:
             return Settle(state="expired", reason=reason)
         return Later(wait_seconds=wait, reason=reason, spends_attempt=False)

@@ -11,8 +11,9 @@ from uuid import UUID
 import msgspec
 
 from shared.clock import Clock
+from shared.ids import send_id_of
 from shared.logs import get_logger
-from shared.queue.messages import Pointer
+from shared.queue.messages import ANY_ATTEMPT, Pointer, decode_push
 from shared.queue.pointers import Routed, publications
 from shared.queue.publisher import Publication, Publisher
 from shared.storage.chunks import ChunkRef, ChunkRepository
@@ -22,12 +23,12 @@ from shared.storage.mongo import StorageUnavailable
 from shared.storage.receipts import ReceiptRepository
 from shared.storage.sends import SendRepository
 from worker.receipts import hook_publication
-from worker.retry import ATTEMPTS_MAX
 
 TICK_SECONDS = 1.0
 LEAD_SECONDS = 10
 OVERDUE_EVERY = timedelta(seconds=30)
 OVERDUE_AFTER = timedelta(seconds=60)
+SWEPT_AGAIN_AFTER = timedelta(minutes=10)  # well behind what a long queue may still hold
 _PAGE = 500
 
 log = get_logger(__name__)
@@ -58,7 +59,7 @@ class Scheduler:
         self._records, self._publisher, self._clock = records, publisher, clock
         self._worker_id = worker_id
         self._sweep_after = timedelta(seconds=sweep_after_seconds)
-        self._overdue_at = clock()
+        self._overdue_at = self._sweep_at = clock()
 
     async def run(self) -> None:
         """Lead or wait, until cancelled."""
@@ -71,6 +72,8 @@ class Scheduler:
                     await self.tick()
             except StorageUnavailable as error:  # nothing was begun that the next tick cannot do
                 log.warning("scheduler.waiting", error=str(error))
+            except Exception:  # one bad row must not end the worker, nor all other rows' waiting
+                log.exception("scheduler.failed")
 
     async def aclose(self) -> None:
         """Let another process lead at once."""
@@ -97,47 +100,71 @@ class Scheduler:
                 ]
             )
             confirmed = [row for row, ok in zip(rows, verdicts, strict=True) if ok]
+            refused = [row for row, ok in zip(rows, verdicts, strict=True) if not ok]
             await self._records.due.remove(confirmed)
-            if len(confirmed) < _PAGE:
+            await self._records.due.put_off(refused, _put_off_seconds(bool(confirmed)))
+            if len(rows) < _PAGE:
                 return
 
     async def _sweep(self, now: datetime) -> None:
         """Publish again what was accepted and never confirmed by the queue."""
+        if now < self._sweep_at:
+            return
+        done = failed = 0
         while send_ids := await self._records.sends.unpublished(
-            accepted_before=now - self._sweep_after, limit=_PAGE
+            accepted_before=now - self._sweep_after, skip=failed, limit=_PAGE
         ):
-            if not await self._publish_sends(send_ids):
-                return
-            log.info("sends.swept", count=len(send_ids))
-            if len(send_ids) < _PAGE:
-                return
+            published = await self._publish_sends(send_ids)
+            await self._records.sends.flag_published(published)
+            done, failed = done + len(published), failed + len(send_ids) - len(published)
+            log.info("sends.swept", count=len(published), failed=failed)
+            if len(send_ids) < _PAGE or not published:
+                break
+        if failed:
+            self._sweep_at = now + timedelta(seconds=_put_off_seconds(done > 0))
 
-    async def _publish_sends(self, send_ids: list[UUID]) -> bool:
+    async def _publish_sends(self, send_ids: list[UUID]) -> list[UUID]:
+        """Those of the sends whose every pointer is now in the queue."""
         refs = await self._records.chunks.refs_of_sends(send_ids)
-        verdicts = await self._publisher.publish_all(publications(_routed(refs, attempt=1)))
-        if not all(verdicts):
-            return False
-        await self._records.sends.flag_published(send_ids)
-        return True
+        unconfirmed = await self._publish_refs(refs)
+        failed = {send_id_of(chunk_id) for chunk_id in unconfirmed}
+        return [send_id for send_id in send_ids if send_id not in failed]
+
+    async def _publish_refs(self, refs: list[ChunkRef]) -> set[UUID]:
+        """Pointers to chunks, for whatever is due of them; the chunks that were not confirmed."""
+        messages = publications(_routed(refs))
+        verdicts = await self._publisher.publish_all(messages)
+        lost = [m for m, confirmed in zip(messages, verdicts, strict=True) if not confirmed]
+        decoded = [decode_push(message.body) for message in lost]
+        return {p.chunk_id for message in decoded if message for p in message.pointers}
 
     async def _push_overdue(self, now: datetime) -> None:
         """Deliveries past their deadline end as expired; stalled receipts are posted again."""
-        before = now - OVERDUE_AFTER
-        refs = await self._records.chunks.overdue(expired_before=before, limit=_PAGE)
-        calls = await self._records.receipts.overdue(due_before=before, limit=_PAGE)
+        await self._push_overdue_chunks(now)
+        calls = await self._records.receipts.overdue(due_before=now - OVERDUE_AFTER, limit=_PAGE)
         hooks = [hook_publication(call, attempt=call.attempts + 1) for call in calls]
-        routed = _routed(refs, attempt=ATTEMPTS_MAX + 1)
-        await self._publisher.publish_all([*publications(routed), *hooks])
-        if refs or calls:
-            log.info("overdue.published", chunks=len(refs), calls=len(calls))
+        await self._publisher.publish_all(hooks)
+        for call in calls:
+            await self._records.receipts.put_off(call, now + SWEPT_AGAIN_AFTER)
+
+    async def _push_overdue_chunks(self, now: datetime) -> None:
+        while refs := await self._records.chunks.overdue(
+            expired_before=now - OVERDUE_AFTER, swept_before=now - SWEPT_AGAIN_AFTER, limit=_PAGE
+        ):
+            await self._publish_refs(refs)
+            await self._records.chunks.note_swept([ref.chunk_id for ref in refs], now)
+            log.info("overdue.published", chunks=len(refs))
+            if len(refs) < _PAGE:
+                return
 
 
-def _routed(refs: list[ChunkRef], *, attempt: int) -> list[Routed]:
+def _routed(refs: list[ChunkRef]) -> list[Routed]:
     return [
-        Routed(
-            Pointer(chunk_id=ref.chunk_id, deadline=ref.expires_at, attempt=attempt),
-            ref.provider,
-            ref.lane,
-        )
+        Routed(Pointer(chunk_id=ref.chunk_id, attempt=ANY_ATTEMPT), ref.provider, ref.lane)
         for ref in refs
     ]
+
+
+def _put_off_seconds(some_were_confirmed: bool) -> float:
+    """When to try again what was refused: soon if the broker is away, later if a queue is full."""
+    return 30.0 if some_were_confirmed else 3.0

@@ -34,7 +34,8 @@ class WorkerSettings(CommonSettings, frozen=True, kw_only=True):
         Positive, Meta(description="age at which an unpublished send is published again")
     ] = 60
     worker_park_seconds: Annotated[
-        Positive, Meta(description="how often a delivery without working credential is looked at")
+        Positive,
+        Meta(description="first wait of a delivery without a working credential"),
     ] = 30
     worker_ready_file: Annotated[
         str | None, Meta(description="written once the worker consumes, removed when it stops")

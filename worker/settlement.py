@@ -17,10 +17,10 @@ from shared import ids
 from shared.batcher import Batcher
 from shared.clock import Clock
 from shared.domain.deliveries import Progress
-from shared.domain.notifications import Lane
 from shared.domain.receipts import Receipt
+from shared.queue import topology
 from shared.queue.messages import Pointer
-from shared.queue.pointers import Routed
+from shared.queue.pointers import Routed, single
 from shared.storage.chunks import ChunkRepository, Lease
 from shared.storage.dead_letters import DeadLetter, DeadLetterRepository
 from worker.loading import Loaded
@@ -35,6 +35,7 @@ class ChunkResult(msgspec.Struct, frozen=True, kw_only=True):
     loaded: Loaded
     lease: Lease
     progress: dict[int, Progress]
+    keep_lease: bool = False  # something failed: let it run out, so that the failure is counted
 
 
 class Settlement:
@@ -51,15 +52,22 @@ class Settlement:
         self._chunks, self._dead_letters = chunks, dead_letters
         self._receipts, self._postponer = receipts, postponer
         self._clock = clock
-        self._finishing: Batcher[ChunkResult, None] = Batcher(self._finish, max_batch=64, lanes=2)
+        self._finishing: Batcher[ChunkResult, None] = Batcher(
+            self._finish, max_batch=64, in_flight=2
+        )
 
     async def finish(self, result: ChunkResult) -> None:
         """Return once everything that follows from the result is safe."""
         await self._finishing.submit(result)
 
-    async def come_back(self, pointer: Pointer, provider: str, lane: Lane) -> None:
-        """Try a chunk again later that somebody else works on just now."""
-        await self._postponer.postpone([(Routed(pointer, provider, lane), 0.0)])
+    async def come_back(self, pointer: Pointer, routing_key: str) -> None:
+        """Try a chunk again later, in the same queue: somebody else works on it just now."""
+        await self._postponer.postpone_one(pointer, routing_key)
+
+    async def isolate(self, lease: Lease, pointer: Pointer) -> None:
+        """Move a pointer to where it has no neighbours that it could take along."""
+        await self._postponer.send([single(pointer, topology.SUSPECT_KEY)])
+        await stored(lambda: self._chunks.release(finished=[], unfinished=[lease]))
 
     async def _finish(self, results: Sequence[ChunkResult]) -> Sequence[None]:
         letters = [letter for result in results for letter in dead_letters_of(result)]
@@ -91,6 +99,8 @@ class Settlement:
         finished: list[Lease] = []
         unfinished: list[Lease] = []
         for result in results:
+            if result.keep_lease:
+                continue
             is_finished = result.loaded.chunk.is_finished_with(result.progress)
             (finished if is_finished else unfinished).append(result.lease)
         await stored(lambda: self._chunks.release(finished=finished, unfinished=unfinished))
@@ -109,12 +119,7 @@ def retries_of(
     return [
         (
             Routed(
-                Pointer(
-                    chunk_id=chunk.chunk_id,
-                    deadline=chunk.expires_at,
-                    attempt=attempt,
-                    indexes=tuple(indexes),
-                ),
+                Pointer(chunk_id=chunk.chunk_id, attempt=attempt, indexes=tuple(indexes)),
                 chunk.provider,
                 chunk.lane,
             ),

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from shared.clock import Clock
 from shared.domain.devices import Device
 from shared.storage.devices import DeviceRepository
+from worker.patience import stored
 from worker.retry import Settle
 
 WORKED_LATELY = timedelta(minutes=10)
@@ -46,24 +47,28 @@ class TokenSafety:
     async def _worked(self, device: Device, credential: str) -> None:
         self._worked_at[credential] = self._clock()
         if device.suspicions:
-            await self._devices.clear_suspicions(device.app_id, device.device_id)
+            await stored(lambda: self._devices.clear_suspicions(device.app_id, device.device_id))
 
     async def _is_dead(self, device: Device, credential: str) -> bool:
         worked_at = self._worked_at.get(credential)
         if worked_at is not None and self._clock() - worked_at <= WORKED_LATELY:
             return True
-        suspicions = await self._devices.suspect(
-            device.app_id, device.device_id, token_hash=device.token_hash
+        suspicions = await stored(
+            lambda: self._devices.suspect(
+                device.app_id, device.device_id, token_hash=device.token_hash
+            )
         )
         return suspicions >= SUSPICIONS_MAX
 
     async def _deactivate(self, device: Device, step: Settle, registered_before: datetime) -> None:
-        await self._devices.deactivate(
-            device.app_id,
-            device.device_id,
-            token_hash=device.token_hash,
-            registered_before=registered_before,
-            reason=f"{device.provider}:{step.reason}",
+        await stored(
+            lambda: self._devices.deactivate(
+                device.app_id,
+                device.device_id,
+                token_hash=device.token_hash,
+                registered_before=registered_before,
+                reason=f"{device.provider}:{step.reason}",
+            )
         )
 
 

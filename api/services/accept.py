@@ -151,10 +151,7 @@ class Acceptor:
         """Whatever fails here is made good by the sweeper: the send is on record."""
         if not chunks:
             return
-        routed = [
-            Routed(Pointer(chunk_id=c.chunk_id, deadline=c.expires_at), c.provider, send.lane)
-            for c in chunks
-        ]
+        routed = [Routed(Pointer(chunk_id=c.chunk_id), c.provider, send.lane) for c in chunks]
         confirmed = await self._publisher.publish_all(publications(routed))
         if not all(confirmed):
             _log.warning("send.unconfirmed", send_id=str(send.send_id), app_id=str(send.app_id))
@@ -184,7 +181,6 @@ def build(
         contents=request.contents,
         recipients=request.recipients,
         lane=request.lane,
-        chunk_count=len(groups),
         delivery_count=sum(len(group) for _, group in groups),
         published=not groups,
     )

@@ -60,6 +60,7 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     lane: Lane
     targets: tuple[Target, ...]
     expires_at: datetime
+    times_left: int = 0  # how often in a row a worker leased it and never finished
     progress: dict[int, Progress] = {}
 
     def is_finished_with(self, later: dict[int, Progress]) -> bool:
@@ -72,10 +73,17 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
         progress = self.progress.get(index)
         return 0 if progress is None else progress.attempts
 
-    def waiting(self) -> list[int]:
-        """The deliveries that are not settled yet."""
-        everything = range(len(self.targets))
-        return [i for i in everything if (p := self.progress.get(i)) is None or not p.is_terminal]
+    def is_waiting(self, index: int) -> bool:
+        """Whether a delivery is not settled yet."""
+        progress = self.progress.get(index)
+        return progress is None or not progress.is_terminal
+
+    def is_due_at(self, index: int, now: datetime) -> bool:
+        """Whether a delivery's next attempt, whichever it is, should have been made by now."""
+        progress = self.progress.get(index)
+        if progress is None or progress.is_terminal:
+            return progress is None
+        return progress.next_attempt_at is None or progress.next_attempt_at <= now
 
     def is_due(self, index: int, attempt: int) -> bool:
         """Whether a delivery is still to get its attempt number `attempt`."""

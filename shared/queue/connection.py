@@ -6,12 +6,14 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused
+from yarl import URL
 
 from shared.queue.topology import Topology, declare, missing
 
 # What a broken, refused or closed connection can raise out of aio-pika.
 BROKEN = (AMQPError, OSError, asyncio.TimeoutError, RuntimeError)
 _CONNECT_SECONDS = 2.0
+_HEARTBEAT_SECONDS = 15  # a peer that fell silent is noticed after three of them
 
 
 class TopologyWrong(Exception):
@@ -32,7 +34,9 @@ async def connect(
     """
     try:
         return await aio_pika.connect(
-            url, timeout=timeout_seconds, client_properties={"connection_name": name}
+            URL(url).update_query(heartbeat=_HEARTBEAT_SECONDS),
+            timeout=timeout_seconds,
+            client_properties={"connection_name": name},
         )
     except BROKEN as error:
         raise QueueUnavailable(type(error).__name__) from error

@@ -1,23 +1,23 @@
 """What travels in the queue: pointers to the record, never content or a token."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 POINTERS_PER_MESSAGE_MAX = 50
+ANY_ATTEMPT = 0
 
 
 class Pointer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One chunk to work on.
 
     `attempt` is the attempt that this pointer asks for, counted from 1; deliveries of the chunk
-    that are further on are left alone. `indexes` None means all of the chunk.
+    that are further on are left alone. ANY_ATTEMPT asks for whatever is due, and for a new pointer
+    to what is not due yet. `indexes` None means all of the chunk.
     """
 
     chunk_id: UUID = msgspec.field(name="c")
-    deadline: datetime = msgspec.field(name="d")
     attempt: int = msgspec.field(name="a", default=1)
     indexes: tuple[int, ...] | None = msgspec.field(name="i", default=None)
 

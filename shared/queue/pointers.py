@@ -7,7 +7,7 @@ import msgspec
 
 from shared.domain.notifications import Lane
 from shared.queue import topology
-from shared.queue.messages import Pointer, encode, lists_of
+from shared.queue.messages import Pointer, PushMessage, encode, lists_of
 from shared.queue.publisher import Publication
 
 
@@ -29,3 +29,10 @@ def publications(routed: Iterable[Routed], *, exchange: str = topology.WORK) -> 
         for key, pointers in by_key.items()
         for message in lists_of(pointers)
     ]
+
+
+def single(pointer: Pointer, routing_key: str) -> Publication:
+    """A message of one pointer."""
+    return Publication(
+        exchange=topology.WORK, routing_key=routing_key, body=encode(PushMessage((pointer,)))
+    )

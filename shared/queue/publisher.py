@@ -51,10 +51,12 @@ class Publisher:
 
     async def publish(self, publication: Publication) -> bool:
         """Whether the broker has confirmed the message; False means unknown, not lost."""
-        before = self._connection
+        used: AbstractConnection | None = None
         try:
             async with asyncio.timeout(_CONFIRM_SECONDS):
-                await self._publish(publication)
+                exchange = await self._exchange(publication.exchange)
+                used = self._connection
+                await _publish(exchange, publication)
         except DeliveryError as error:  # refused (queue full) or returned (no queue)
             log.warning("publish.refused", exchange=publication.exchange, error=repr(error)[:200])
             return False
@@ -63,7 +65,7 @@ class Publisher:
             return False
         except BROKEN as error:
             log.warning("publish.unconfirmed", error=type(error).__name__)
-            if before is None or before is self._connection:  # nobody has opened another since
+            if used is not None and used is self._connection:  # nobody has opened another since
                 self._discard()
             return False
         return True
@@ -71,16 +73,6 @@ class Publisher:
     async def publish_all(self, publications: Sequence[Publication]) -> list[bool]:
         """Publish concurrently; one verdict each."""
         return await asyncio.gather(*(self.publish(p) for p in publications))
-
-    async def _publish(self, publication: Publication) -> None:
-        exchange = await self._exchange(publication.exchange)
-        message = Message(
-            publication.body,
-            delivery_mode=DeliveryMode.PERSISTENT,
-            content_type="application/json",
-            message_id=uuid4().hex,  # returns are matched by it
-        )
-        await exchange.publish(message, publication.routing_key, mandatory=True)
 
     async def _exchange(self, name: str) -> AbstractExchange:
         if not self.is_connected:
@@ -140,3 +132,13 @@ async def _close(connection: AbstractConnection) -> None:
             await connection.close()
     except BROKEN as error:  # it is being thrown away because it is broken
         log.debug("publish.close_failed", error=type(error).__name__)
+
+
+async def _publish(exchange: AbstractExchange, publication: Publication) -> None:
+    message = Message(
+        publication.body,
+        delivery_mode=DeliveryMode.PERSISTENT,
+        content_type="application/json",
+        message_id=uuid4().hex,  # returns are matched by it
+    )
+    await exchange.publish(message, publication.routing_key, mandatory=True)

@@ -14,6 +14,14 @@ from shared.storage.mongo import Database, Document
 
 LEASE_SECONDS = 10
 _FREE = {"$expr": {"$lt": ["$lease_until", "$$NOW"]}}  # null and absent sort before any date
+# Releasing is the last step of settling, so a lease that is taken over was left in the middle.
+_TIMES_LEFT = {
+    "$cond": [
+        {"$eq": [{"$ifNull": ["$lease_owner", None]}, None]},
+        0,
+        {"$add": [{"$ifNull": ["$times_left", 0]}, 1]},
+    ]
+}
 _UNTIL = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": LEASE_SECONDS}}
 
 
@@ -22,7 +30,6 @@ class ChunkRef(msgspec.Struct, frozen=True):
 
     chunk_id: UUID
     provider: str
-    expires_at: datetime
     lane: Lane
 
 
@@ -30,7 +37,7 @@ class LeaseResult(msgspec.Struct, frozen=True):
     """`leased` are ours now; `held` belong to another worker; what is in neither is done."""
 
     leased: list[Chunk]
-    held: dict[UUID, ChunkRef]
+    held: set[UUID]
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -60,11 +67,11 @@ class ChunkRepository:
         which = {"_id": {"$in": list(chunk_ids)}}
         await self._chunks.update_many(
             which | {"done": False} | _FREE,
-            [{"$set": {"lease_owner": owner, "lease_until": _UNTIL}}],
+            [{"$set": {"times_left": _TIMES_LEFT, "lease_owner": owner, "lease_until": _UNTIL}}],
         )
         documents = await self._chunks.find(which | {"done": False})
         mine = [d for d in documents if d.get("lease_owner") == owner]
-        held = {d["_id"]: _ref(d) for d in documents if d.get("lease_owner") != owner}
+        held = {d["_id"] for d in documents if d.get("lease_owner") != owner}
         return LeaseResult([_from_document(d) for d in mine], held)
 
     async def renew(self, leases: Collection[Lease]) -> None:
@@ -82,14 +89,18 @@ class ChunkRepository:
     async def record(self, updates: Iterable[DeliveryProgress]) -> None:
         """Write progress: whole chunks under our lease, else delivery by delivery.
 
-        A lease that was lost does not make an outcome untrue: then each delivery is written
-        unless it is terminal already or further on. Idempotent.
+        A lease that was lost does not make an outcome untrue: then, or when one of the chunk's
+        deliveries is terminal already, each is written unless it is terminal or further on.
+        Idempotent.
         """
         grouped: dict[tuple[UUID, str], list[DeliveryProgress]] = defaultdict(list)
         for update in updates:
             grouped[update.chunk_id, update.owner].append(update)
         leased = [
-            UpdateOne({"_id": chunk_id, "lease_owner": owner}, {"$set": _fields(rows)})
+            UpdateOne(
+                {"_id": chunk_id, "lease_owner": owner} | {_state(row): _OPEN for row in rows},
+                {"$set": _fields(rows)},
+            )
             for (chunk_id, owner), rows in grouped.items()
         ]
         if leased and await self._chunks.bulk_write(leased) < len(leased):
@@ -115,29 +126,60 @@ class ChunkRepository:
         )
         return [_ref(document) for document in documents]
 
-    async def overdue(self, *, expired_before: datetime, limit: int) -> list[ChunkRef]:
-        """Chunks that should long be done: their deadline passed and nothing finished them."""
+    async def overdue(
+        self, *, expired_before: datetime, swept_before: datetime, limit: int
+    ) -> list[ChunkRef]:
+        """Chunks that should long be done and were not swept lately, oldest deadline first."""
         documents = await self._chunks.find(
-            {"done": False, "expires_at": {"$lt": expired_before}},
+            {
+                "done": False,
+                "expires_at": {"$lt": expired_before},
+                "$or": [{"swept_at": None}, {"swept_at": {"$lt": swept_before}}],
+            },
             projection=_REF_FIELDS,
             sort=[("expires_at", 1)],
             limit=limit,
         )
         return [_ref(document) for document in documents]
 
+    async def note_swept(self, chunk_ids: Collection[UUID], now: datetime) -> None:
+        """Remember that pointers to these chunks were published again."""
+        await self._chunks.update_many(
+            {"_id": {"$in": list(chunk_ids)}}, {"$set": {"swept_at": now}}
+        )
+
+    async def unfinished(self, *, after: UUID | None, limit: int) -> list[ChunkRef]:
+        """Every chunk that is not done, page by page in id order."""
+        query: Document = {"done": False}
+        if after is not None:
+            query["_id"] = {"$gt": after}
+        documents = await self._chunks.find(
+            query, projection=_REF_FIELDS, sort=[("_id", 1)], limit=limit
+        )
+        return [_ref(document) for document in documents]
+
+
+_OPEN = {"$in": [None, "accepted"]}
+
+
+def _state(row: DeliveryProgress) -> str:
+    return f"st.{row.index}.0"
+
 
 def _held_by(leases: Collection[Lease]) -> Document:
+    by_owner: dict[str, list[UUID]] = defaultdict(list)
+    for lease in leases:
+        by_owner[lease.owner].append(lease.chunk_id)
     return {
-        "_id": {"$in": [lease.chunk_id for lease in leases]},
-        "lease_owner": {"$in": list({lease.owner for lease in leases})},
+        "$or": [{"_id": {"$in": held}, "lease_owner": owner} for owner, held in by_owner.items()]
     }
 
 
-_REF_FIELDS = {"provider": 1, "expires_at": 1, "lane": 1}
+_REF_FIELDS = {"provider": 1, "lane": 1}
 
 
 def _ref(document: Document) -> ChunkRef:
-    return ChunkRef(document["_id"], document["provider"], document["expires_at"], document["lane"])
+    return ChunkRef(document["_id"], document["provider"], document["lane"])
 
 
 def _fields(rows: list[DeliveryProgress]) -> Document:
@@ -168,6 +210,8 @@ def to_document(chunk: Chunk) -> Document:
         "expires_at": chunk.expires_at,
         "kept_from": chunk.expires_at,
         "st": {},
+        "times_left": 0,
+        "swept_at": None,
         "done": False,
         "lease_owner": None,
         "lease_until": None,
@@ -183,5 +227,6 @@ def _from_document(document: Document) -> Chunk:
         lane=document["lane"],
         targets=tuple(Target(*pair) for pair in document["targets"]),
         expires_at=document["expires_at"],
+        times_left=document.get("times_left", 0),
         progress={int(index): Progress(*row) for index, row in document["st"].items()},
     )

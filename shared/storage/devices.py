@@ -9,7 +9,7 @@ import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from shared.clock import Clock
-from shared.crypto.keyring import Keyring
+from shared.crypto.keyring import CannotOpen, Keyring
 from shared.domain.devices import (
     ACTIVE_DEVICES_PER_USER_MAX,
     Device,
@@ -18,7 +18,10 @@ from shared.domain.devices import (
     identity_of,
 )
 from shared.ids import new_id
+from shared.logs import get_logger
 from shared.storage.mongo import Database, Document
+
+log = get_logger(__name__)
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +55,8 @@ class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     def query(self, app_id: UUID) -> Document:
         given = msgspec.structs.asdict(self)
-        return {"app_id": app_id} | {k: v for k, v in given.items() if v is not None}
+        any_activity = {"active": {"$in": [True, False]}}  # names the field that the indexes hold
+        return {"app_id": app_id} | any_activity | {k: v for k, v in given.items() if v is not None}
 
 
 class DeviceRepository:
@@ -138,9 +142,12 @@ class DeviceRepository:
         return None if document is None else self._from(document)
 
     async def of_ids(self, device_ids: Collection[UUID]) -> dict[UUID, Device]:
-        """Devices with their tokens in the clear; the caller knows their apps from its chunks."""
+        """Devices with their tokens in the clear; the caller knows their apps from its chunks.
+
+        One whose token does not open (damaged, or sealed with a key that is gone) has the token "".
+        """
         documents = await self._devices.find({"_id": {"$in": list(device_ids)}})
-        return {document["_id"]: self._from(document) for document in documents}
+        return {document["_id"]: self._from(self._readable(document)) for document in documents}
 
     async def active_of_users(self, app_id: UUID, user_ids: Collection[UUID]) -> list[ActiveDevice]:
         documents = await self._devices.find(
@@ -218,6 +225,14 @@ class DeviceRepository:
                 "deactivated_at": self._clock(),
             }
         }
+
+    def _readable(self, document: Document) -> Document:
+        try:
+            self._keyring.open(document["token"], f"{document['app_id']}|token")
+        except CannotOpen as error:
+            log.warning("device.unreadable", device_id=document["_id"], error=str(error))
+            return {key: value for key, value in document.items() if key != "token"}
+        return document
 
     def _from(self, document: Document) -> Device:
         fields: dict[str, Any] = {

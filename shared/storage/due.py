@@ -1,6 +1,6 @@
 """Due rows: messages that wait longer than the queue's levels, until a scheduler publishes them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -60,3 +60,10 @@ class DueRepository:
 
     async def remove(self, messages: list[DueMessage]) -> None:
         await self._due.delete_many({"_id": {"$in": [m.due_id for m in messages]}})
+
+    async def put_off(self, messages: list[DueMessage], seconds: float) -> None:
+        """Let other rows go first: these could not be published."""
+        later = self._clock() + timedelta(seconds=seconds)
+        await self._due.update_many(
+            {"_id": {"$in": [m.due_id for m in messages]}}, {"$set": {"due_at": later}}
+        )

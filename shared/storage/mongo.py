@@ -48,11 +48,14 @@ class Collection:
         *,
         projection: Document | None = None,
         sort: list[tuple[str, int]] | None = None,
+        skip: int = 0,
         limit: int = 0,
     ) -> list[Document]:
         """All documents that match, in few round trips: callers bound the query."""
         with translated():
-            cursor = self._raw.find(query, projection, sort=sort, limit=limit, batch_size=10_000)
+            cursor = self._raw.find(
+                query, projection, sort=sort, skip=skip, limit=limit, batch_size=10_000
+            )
             found: list[Document] = await cursor.to_list(None)
             return found
 

@@ -5,6 +5,7 @@ makes a second writer start again, so the numbers have no holes under concurrenc
 unique index on receipt ids keeps a delivery from being told twice.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -67,16 +68,18 @@ class ReceiptRepository:
         return [receipt for receipt in receipts if receipt.id not in recorded]
 
     async def _next_seq(self, app_id: UUID) -> int:
-        last = await self._calls.find(
-            {"app_id": app_id},
-            projection={"first_seq": 1, "count": 1},
-            sort=[("first_seq", -1)],
-            limit=1,
+        """Behind the last call, or behind what was pruned: the head never runs ahead of a call."""
+        last, head = await asyncio.gather(
+            self._calls.find(
+                {"app_id": app_id},
+                projection={"first_seq": 1, "count": 1},
+                sort=[("first_seq", -1)],
+                limit=1,
+            ),
+            self._heads.find_one({"_id": app_id}),
         )
-        if last:
-            return int(last[0]["first_seq"] + last[0]["count"])
-        head = await self._heads.find_one({"_id": app_id})  # all calls of the app have been pruned
-        return int(head["next_seq"]) if head else 1
+        behind_last = last[0]["first_seq"] + last[0]["count"] if last else 1
+        return max(int(behind_last), int(head["next_seq"]) if head else 1)
 
     def _call(
         self, app_id: UUID, numbered: list[Receipt], body: bytes, state: CallState
@@ -113,11 +116,19 @@ class ReceiptRepository:
         *,
         state: CallState,
         next_attempt_at: datetime | None,
-    ) -> None:
-        """Note one more attempt of a pending call and what follows from it."""
-        await self._calls.update_one(
+    ) -> bool:
+        """Note one more attempt of a pending call; False when another copy has noted it."""
+        noted = await self._calls.update_one(
             {"app_id": call.app_id, "first_seq": call.first_seq, "attempts": call.attempts},
             {"$set": {"state": state, "next_attempt_at": next_attempt_at}, "$inc": {"attempts": 1}},
+        )
+        return noted == 1
+
+    async def put_off(self, call: ReceiptCall, until: datetime) -> None:
+        """A pending call that was found overdue is not overdue again before the instant."""
+        await self._calls.update_one(
+            {"app_id": call.app_id, "first_seq": call.first_seq, "state": "pending"},
+            {"$max": {"next_attempt_at": until}},
         )
 
     async def overdue(self, *, due_before: datetime, limit: int) -> list[ReceiptCall]:

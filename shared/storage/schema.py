@@ -1,4 +1,7 @@
-"""Every collection's indexes and how long its documents are kept, in one place."""
+"""Every collection's indexes and how long its documents are kept, in one place.
+
+An index whose keys or options change gets a new name: MongoDB refuses another one under the old.
+"""
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
@@ -34,7 +37,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "sends": [
         IndexModel(
             [("published", ASCENDING), ("created_at", ASCENDING), ("delivery_count", ASCENDING)],
-            name="unpublished",
+            name="outbox",
             partialFilterExpression={"published": False},
         ),
         _kept("kept_from", _KEEP_SENDS_DAYS),

@@ -1,4 +1,8 @@
-"""Sends: one document per accepted request; its insertion is the moment of acceptance."""
+"""Sends: one document per accepted request; its insertion is the moment of acceptance.
+
+Contents are MessagePack: JSON would write a control character in six bytes, and the largest batch
+that is allowed would not fit into one document.
+"""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -29,7 +33,6 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     contents: tuple[Content, ...]
     recipients: tuple[Recipient, ...]
     lane: Lane
-    chunk_count: int
     delivery_count: int
     published: bool = False
 
@@ -82,12 +85,13 @@ class SendRepository:
             {"_id": {"$in": list(send_ids)}}, {"$set": {"published": True}}
         )
 
-    async def unpublished(self, *, accepted_before: datetime, limit: int) -> list[UUID]:
-        """The oldest sends whose pointers were never confirmed."""
+    async def unpublished(self, *, accepted_before: datetime, skip: int, limit: int) -> list[UUID]:
+        """The oldest sends whose pointers were never confirmed, but for the first `skip`."""
         documents = await self._sends.find(
             {"published": False, "created_at": {"$lt": accepted_before}},
             projection={"_id": 1},
             sort=[("created_at", 1)],
+            skip=skip,
             limit=limit,
         )
         return [document["_id"] for document in documents]
@@ -109,10 +113,9 @@ def _to_document(send: Send) -> Document:
         "app_id": send.app_id,
         "created_at": send.created_at,
         "kept_from": send.created_at,
-        "contents": [msgspec.json.encode(content) for content in send.contents],
+        "contents": [msgspec.msgpack.encode(content) for content in send.contents],
         "recipients": [[r.user_id, r.content] for r in send.recipients],
         "lane": send.lane,
-        "chunk_count": send.chunk_count,
         "delivery_count": send.delivery_count,
         "published": send.published,
     }
@@ -123,10 +126,9 @@ def _from_document(document: Document) -> Send:
         send_id=document["_id"],
         app_id=document["app_id"],
         created_at=document["created_at"],
-        contents=tuple(msgspec.json.decode(c, type=Content) for c in document["contents"]),
+        contents=tuple(msgspec.msgpack.decode(c, type=Content) for c in document["contents"]),
         recipients=tuple(Recipient(*pair) for pair in document["recipients"]),
         lane=document["lane"],
-        chunk_count=document["chunk_count"],
-        delivery_count=document["delivery_count"],
+        delivery_count=document.get("delivery_count", 0),
         published=document["published"],
     )

@@ -28,6 +28,7 @@ class Crowd:
 
     tenant: Tenant
     users: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
     accepted: list[str] = field(default_factory=list)
     _log_from: int = 0
     _taken: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -36,12 +37,13 @@ class Crowd:
         """Register `size` users with one FCM device each."""
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def join(user_id: str) -> None:
+        async def join(user_id: str, token: str) -> None:
             async with gate:
-                await self.tenant.register(user_id, "fcm")
+                await self.tenant.register(user_id, "fcm", token)
 
         self.users = [str(uuid4()) for _ in range(size)]
-        await asyncio.gather(*(join(user_id) for user_id in self.users))
+        self.tokens = [await self.tenant.new_token("fcm") for _ in range(size)]
+        await asyncio.gather(*map(join, self.users, self.tokens))
         self._log_from = (await self._log(0))["next"]
 
     def start_over(self) -> None:

@@ -130,3 +130,29 @@ async def test_a_killed_api_loses_nothing_that_it_answered(
     assert tally.accepted == answered < USERS
     assert (tally.lost, tally.doubled) == (0, 0)
     assert tally.states == {"sent": answered}
+
+
+async def test_a_worker_killed_between_a_chunks_answers_loses_no_receipt(
+    system: System, crowd: Crowd, figures: Figures
+) -> None:
+    """Half of a chunk is settled, a part waits for a retry, the rest is in flight: then the end."""
+    slow = {"kind": "delay", "seconds": 20}
+    busy = {"kind": "answer", "status": 503, "reason": "UNAVAILABLE"}
+    for number in range(30):
+        device = crowd.tokens[number]
+        action = slow if number % 3 == 0 else busy
+        await crowd.tenant.script("fcm", action, match={"device": device}, times=1)
+    for worker in [w for w in system.workers if w.is_running]:
+        worker.stop()
+    victim = system.start_worker(PROVIDER_TIMEOUT_SECONDS="60")
+    await crowd.send_to_all()
+    await crowd.wait_seen(USERS - 30)
+
+    victim.kill()
+    system.start_worker()
+    tally = await crowd.tally(within_seconds=60)
+
+    figures.note("kill -9 in the middle of a chunk", tally)
+    assert (tally.accepted, tally.lost) == (USERS, 0)
+    assert tally.states == {"sent": USERS}
+    assert tally.doubled <= ONE_FLUSH

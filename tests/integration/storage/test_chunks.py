@@ -43,7 +43,8 @@ async def test_a_released_chunk_can_be_leased_again_until_it_is_done(database: D
     done = await chunks.lease([CHUNK.chunk_id], "w3")
 
     assert [chunk.chunk_id for chunk in again.leased] == [CHUNK.chunk_id]
-    assert (done.leased, done.held) == ([], {})
+    assert not done.leased
+    assert not done.held
 
 
 async def test_a_stranger_cannot_release_a_lease(database: Database) -> None:
@@ -93,13 +94,51 @@ async def test_terminal_states_absorb_what_comes_late(database: Database) -> Non
     assert await progress_of(chunks) == {0: SENT, 1: later}
 
 
-async def test_overdue_chunks_are_found_and_finished_ones_are_not(database: Database) -> None:
+async def test_an_outcome_never_overwrites_a_terminal_state_under_a_lease(
+    database: Database,
+) -> None:
     chunks = await a_stored_chunk(database)
-    after = CHUNK.expires_at + timedelta(seconds=1)
+    await chunks.record([DeliveryProgress("late", CHUNK.chunk_id, 0, SENT)])
+    await chunks.lease([CHUNK.chunk_id], "w1")
 
-    assert [ref.chunk_id for ref in await chunks.overdue(expired_before=after, limit=9)] == [
-        CHUNK.chunk_id
-    ]
+    await chunks.record(
+        [
+            DeliveryProgress("w1", CHUNK.chunk_id, 0, RETRY),
+            DeliveryProgress("w1", CHUNK.chunk_id, 1, RETRY),
+        ]
+    )
+
+    assert await progress_of(chunks) == {0: SENT, 1: RETRY}
+
+
+async def test_leases_that_were_never_released_are_counted(database: Database) -> None:
+    chunks = await a_stored_chunk(database)
+    lapsed = {"$set": {"lease_until": NOW}}
+
+    counts = []
+    for number in range(3):
+        counts.append((await chunks.lease([CHUNK.chunk_id], f"w{number}")).leased[0].times_left)
+        await database["chunks"].update_one({"_id": CHUNK.chunk_id}, lapsed)
+    await chunks.release(finished=[], unfinished=[Lease(CHUNK.chunk_id, "w2")])
+    after = (await chunks.lease([CHUNK.chunk_id], "w9")).leased[0].times_left
+
+    assert (counts, after) == ([0, 1, 2], 0)
+
+
+async def test_overdue_chunks_are_found_once_in_a_while_until_they_are_done(
+    database: Database,
+) -> None:
+    chunks = await a_stored_chunk(database)
+    now = CHUNK.expires_at + timedelta(seconds=1)
+
+    async def overdue(unless_swept_within: timedelta) -> int:
+        swept_before = now - unless_swept_within
+        return len(await chunks.overdue(expired_before=now, swept_before=swept_before, limit=9))
+
+    assert await overdue(timedelta(minutes=10)) == 1
+    await chunks.note_swept([CHUNK.chunk_id], now)
+    assert await overdue(timedelta(minutes=10)) == 0
+    assert await overdue(timedelta(minutes=-1)) == 1
     await chunks.lease([CHUNK.chunk_id], "w1")
     await chunks.release(finished=[Lease(CHUNK.chunk_id, "w1")], unfinished=[])
-    assert await chunks.overdue(expired_before=after, limit=9) == []
+    assert await overdue(timedelta(minutes=-1)) == 0

@@ -188,7 +188,7 @@ def test_build_cuts_chunks_of_one_provider_and_at_most_100() -> None:
     send, chunks = build(APP, request(), devices, still)
     sizes = sorted((chunk.provider, len(chunk.targets)) for chunk in chunks)
     assert sizes == [("apns", 100), ("fcm", 1), ("fcm", 100), ("fcm", 100)]
-    assert send.chunk_count == 4
+    assert send.delivery_count == 301
     assert [chunk.chunk_id for chunk in chunks] == [ids.chunk_id(send.send_id, i) for i in range(4)]
     targets = {target.device_id for chunk in chunks for target in chunk.targets}
     assert targets == {device.device_id for device in devices}

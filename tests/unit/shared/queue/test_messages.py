@@ -18,11 +18,11 @@ from shared.queue.messages import (
 )
 from shared.queue.pointers import Routed, publications
 from shared.queue.topology import retry_exchange, topology
-from tests.builders import APP_ID, NOW, SEND_ID
+from tests.builders import APP_ID, SEND_ID
 
 
 def a_pointer(number: int = 0, **changes: object) -> Pointer:
-    pointer = Pointer(chunk_id=ids.chunk_id(SEND_ID, number), deadline=NOW)
+    pointer = Pointer(chunk_id=ids.chunk_id(SEND_ID, number))
     return msgspec.structs.replace(pointer, **changes)
 
 
