@@ -12,18 +12,22 @@ from uuid import UUID
 import typer
 
 from api.auth.issuer import BuiltInIssuer
+from api.services.rebuild import QueueNotRefilled, rebuild
 from api.settings import FOREIGN_PREFIXES, ApiSettings
 from shared.clock import utc_now
 from shared.crypto.keyring import Keyring
-from shared.queue.connection import QueueUnavailable
+from shared.queue.connection import QueueUnavailable, TopologyWrong
 from shared.queue.connection import migrate as migrate_queue
+from shared.queue.publisher import Publisher
 from shared.queue.topology import topology
 from shared.settings import PREFIX, SettingsError, load
+from shared.storage.chunks import ChunkRepository
 from shared.storage.keys import KeyRepository
 from shared.storage.mongo import StorageUnavailable, connect
 from shared.storage.schema import create_indexes
 
 STACK_FILE = Path(".local/stack.env")
+EXPECTED = (SettingsError, StorageUnavailable, QueueUnavailable, TopologyWrong, QueueNotRefilled)
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -31,7 +35,7 @@ def main() -> None:
     """Run a command; what an operator can put right is one line and exit status 2."""
     try:
         cli()
-    except (SettingsError, StorageUnavailable, QueueUnavailable) as error:
+    except EXPECTED as error:
         sys.stderr.write(f"fanfare: {type(error).__name__}: {error}\n")
         sys.exit(2)
 
@@ -52,6 +56,30 @@ async def _migrate(settings: ApiSettings) -> None:
             await BuiltInIssuer(settings.issuer_url, keys, utc_now).load()
     wanted = topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
     await migrate_queue(settings.amqp_url, wanted)
+
+
+@cli.command("rebuild")
+def rebuild_queue() -> None:
+    """Fill the queue again from the record, after the broker has lost its disk."""
+    settings = _settings()
+    count = asyncio.run(_rebuild(settings))
+    print(f"{count} chunks are in the queue")
+
+
+async def _rebuild(settings: ApiSettings) -> int:
+    wanted = topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
+    await migrate_queue(settings.amqp_url, wanted)
+    publisher = Publisher(settings.amqp_url, name="fanfare rebuild")
+    try:
+        async with connect(settings) as database:
+            return await rebuild(ChunkRepository(database), publisher, _show_progress)
+    finally:
+        await publisher.aclose()
+
+
+def _show_progress(count: int) -> None:
+    sys.stderr.write(f"\r{count} chunks published")
+    sys.stderr.flush()
 
 
 @cli.command()

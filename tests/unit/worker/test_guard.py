@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from tests.builders import DEVICE_ID, NOW, SEND_ID, a_content, a_device, a_loaded, a_send, an_app
-from worker.delivery import NOW_OR_NEVER_GRACE, Push, guard
 from worker.loading import Loaded, Sender
+from worker.plan import NOW_OR_NEVER_GRACE, Push, guard
 from worker.retry import Settle
 
 OTHER_USER = SEND_ID
