@@ -18,7 +18,7 @@ from worker.loading import Loaded, Sender
 from worker.retry import Situation
 from worker.settlement import ChunkResult
 
-NOW = datetime(2026, 3, 19, 8, 0, tzinfo=UTC)
+NOW = datetime(2126, 3, 19, 8, 0, tzinfo=UTC)  # far off: TTL indexes delete what is old
 APP_ID = UUID("0195a000-0000-7000-8000-00000000000a")
 USER_ID = UUID("0195a000-0000-7000-8000-00000000000b")
 DEVICE_ID = UUID("0195a000-0000-7000-8000-00000000000c")

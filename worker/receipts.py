@@ -47,13 +47,12 @@ class ReceiptBook:
 
     async def _record(self, app: App, receipts: Sequence[Receipt]) -> None:
         to_be_posted = app.webhook_url is not None
-        call = await stored(
+        calls = await stored(
             lambda: self._receipts.append(
                 app.app_id, receipts, self._body, to_be_posted=to_be_posted
             )
         )
-        if call is not None and to_be_posted:
-            await self._postponer.send([hook_publication(call, attempt=1)])
+        await self._postponer.send([hook_publication(call, attempt=1) for call in calls])
 
     def _body(self, app_id: UUID, receipts: Sequence[Receipt]) -> bytes:
         return build_body(app_id, receipts, self._clock())

@@ -38,19 +38,23 @@ class ReceiptRepository:
         make_body: MakeBody,
         *,
         to_be_posted: bool,
-    ) -> ReceiptCall | None:
+    ) -> list[ReceiptCall]:
         """Number the receipts that are not recorded yet and record them as one call.
 
         Returns:
-            The call, or None when all of them were recorded before.
+            The calls that are to be posted now: the new one, and those that hold receipts which
+            were recorded before (by a worker that may not have lived to post them) and untried.
 
         Raises:
             StorageUnavailable: unknown outcome, or other writers won every time.
         """
         for _ in range(_TRIES_MAX):
-            fresh = await self._unrecorded(receipts)
+            recorded = await self._holding(receipts)
+            told = {receipt_id for _, receipt_ids in recorded for receipt_id in receipt_ids}
+            fresh = [receipt for receipt in receipts if receipt.id not in told]
+            untried = [c for c, _ in recorded if c.state == "pending" and c.attempts == 0]
             if not fresh:
-                return None
+                return untried
             first = await self._next_seq(app_id)
             numbered = [
                 msgspec.structs.replace(receipt, seq=first + i) for i, receipt in enumerate(fresh)
@@ -58,14 +62,16 @@ class ReceiptRepository:
             state: CallState = "pending" if to_be_posted else "unposted"
             call = self._call(app_id, numbered, make_body(app_id, numbered), state)
             if await self._inserted(call, numbered):
-                return call
+                return [*untried, call] if to_be_posted else untried
         raise StorageUnavailable("receipt sequence is contended")
 
-    async def _unrecorded(self, receipts: Sequence[Receipt]) -> list[Receipt]:
+    async def _holding(
+        self, receipts: Sequence[Receipt]
+    ) -> list[tuple[ReceiptCall, frozenset[UUID]]]:
+        """The calls that hold some of these receipts, each with the ids of all it holds."""
         wanted = [receipt.id for receipt in receipts]
-        documents = await self._calls.find({"ids": {"$in": wanted}}, projection={"ids": 1})
-        recorded = {receipt for document in documents for receipt in document["ids"]}
-        return [receipt for receipt in receipts if receipt.id not in recorded]
+        documents = await self._calls.find({"ids": {"$in": wanted}})
+        return [(_from_document(d), frozenset(d["ids"])) for d in documents]
 
     async def _next_seq(self, app_id: UUID) -> int:
         """Behind the last call, or behind what was pruned: the head never runs ahead of a call."""

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+from shared.clock import utc_now
 from shared.domain.deliveries import Progress, Target
 from shared.storage.chunks import ChunkRepository, DeliveryProgress, Lease
 from shared.storage.mongo import Database
@@ -113,7 +114,7 @@ async def test_an_outcome_never_overwrites_a_terminal_state_under_a_lease(
 
 async def test_leases_that_were_never_released_are_counted(database: Database) -> None:
     chunks = await a_stored_chunk(database)
-    lapsed = {"$set": {"lease_until": NOW}}
+    lapsed = {"$set": {"lease_until": utc_now() - timedelta(seconds=1)}}
 
     counts = []
     for number in range(3):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -48,7 +48,7 @@ async def test_a_charge_is_whole_or_nothing_and_can_be_refunded(database: Databa
 
 
 async def test_a_new_utc_day_starts_from_zero(database: Database) -> None:
-    now = datetime.fromisoformat("2026-03-19T23:59:59.999+00:00")
+    now = NOW.replace(hour=23, minute=59, second=59, microsecond=999_000)
     quotas = QuotaRepository(database, lambda: now)
     await quotas.charge(APP_ID, 10, 10)
 
@@ -107,8 +107,7 @@ async def test_receipts_are_numbered_without_gaps_by_many_writers(database: Data
     async def append(number: int) -> None:
         chunk = ids.chunk_id(SEND_ID, number)
         batch = [a_receipt(id=ids.receipt_id(chunk, i)) for i in range(1 + number % 5)]
-        call = await receipts.append(APP_ID, batch, a_body, to_be_posted=True)
-        assert call is not None
+        (call,) = await receipts.append(APP_ID, batch, a_body, to_be_posted=True)
         assert call.count == len(batch)
 
     await asyncio.gather(*(append(number) for number in range(30)))
@@ -119,17 +118,22 @@ async def test_receipts_are_numbered_without_gaps_by_many_writers(database: Data
     assert len(numbers) == sum(1 + n % 5 for n in range(30))
 
 
-async def test_a_receipt_is_recorded_once(database: Database) -> None:
+async def test_a_receipt_is_recorded_once_and_its_call_offered_until_it_was_tried(
+    database: Database,
+) -> None:
     receipts = ReceiptRepository(database, utc_now)
     one, two = a_receipt(), a_receipt(id=ids.receipt_id(SEND_ID, 7))
-    await receipts.append(APP_ID, [one], a_body, to_be_posted=True)
+    (first,) = await receipts.append(APP_ID, [one], a_body, to_be_posted=True)
 
     again = await receipts.append(APP_ID, [one], a_body, to_be_posted=True)
     partly = await receipts.append(APP_ID, [one, two], a_body, to_be_posted=True)
+    noted = [await receipts.note(first, state="received", next_attempt_at=None) for _ in range(2)]
+    afterwards = await receipts.append(APP_ID, [one], a_body, to_be_posted=True)
 
-    assert again is None
-    assert partly is not None
-    assert (partly.first_seq, partly.count) == (2, 1)
+    assert [call.webhook_id for call in again] == [first.webhook_id]
+    assert [(call.first_seq, call.count) for call in partly] == [(1, 1), (2, 1)]
+    assert noted == [True, False]
+    assert afterwards == []
 
 
 async def test_numbers_go_on_after_all_calls_were_pruned(database: Database) -> None:
@@ -137,11 +141,10 @@ async def test_numbers_go_on_after_all_calls_were_pruned(database: Database) -> 
     await receipts.append(APP_ID, [a_receipt()], a_body, to_be_posted=False)
     await database["receipts"].delete_many({})
 
-    call = await receipts.append(
-        APP_ID, [a_receipt(id=ids.receipt_id(SEND_ID, 7))], a_body, to_be_posted=False
+    (call,) = await receipts.append(
+        APP_ID, [a_receipt(id=ids.receipt_id(SEND_ID, 7))], a_body, to_be_posted=True
     )
 
-    assert call is not None
     assert call.first_seq == 2
 
 

@@ -75,7 +75,7 @@ def test_body_of_a_call_is_the_contract() -> None:
     body = msgspec.json.decode(build_body(APP_ID, [a_receipt(seq=7)], NOW))
 
     assert body["type"] == "push.receipts"
-    assert body["timestamp"] == "2026-03-19T08:00:00Z"
+    assert body["timestamp"] == "2126-03-19T08:00:00Z"
     assert body["data"]["app_id"] == str(APP_ID)
     assert body["data"]["receipts"][0]["seq"] == 7
     assert set(body["data"]["receipts"][0]) == {
