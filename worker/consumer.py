@@ -140,7 +140,7 @@ async def _handle(handle: Handler, message: AbstractIncomingMessage) -> None:
     except Exception:
         log.exception("message.failed", routing_key=incoming.routing_key)
         await asyncio.sleep(_FAILED_PAUSE_SECONDS)
-        await _settle(message.reject(requeue=True))  # counted; isolated when it happens again
+        await _settle(message.reject(requeue=True))  # its chunks stay leased, which counts
         return
     match verdict:
         case "done":

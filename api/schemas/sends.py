@@ -25,7 +25,7 @@ _OBJECT = {"type": "object"}
 Data = Annotated[msgspec.Raw, Meta(description="any JSON object", extra_json_schema=_OBJECT)]
 
 
-class Message(Body, frozen=True, kw_only=True):
+class ContentBody(Body, frozen=True, kw_only=True):
     """What every kind of send says. `data`: an object of at most 4,096 bytes as compact UTF-8."""
 
     title: Annotated[str, Meta(min_length=1, max_length=TITLE_CHARACTERS_MAX)]
@@ -39,14 +39,14 @@ class Message(Body, frozen=True, kw_only=True):
         return Content(title=self.title, body=self.body, data=data, ttl_seconds=self.ttl)
 
 
-class SendBody(Message, frozen=True, kw_only=True):
+class SendBody(ContentBody, frozen=True, kw_only=True):
     user_id: UUID
 
     def request(self) -> Request:
         return Request((self.content(),), (Recipient(self.user_id, 0),))
 
 
-class BulkBody(Message, frozen=True, kw_only=True):
+class BulkBody(ContentBody, frozen=True, kw_only=True):
     user_ids: Annotated[list[UUID], Meta(min_length=1, max_length=USERS_PER_BULK_MAX)]
 
     def request(self) -> Request:

@@ -147,7 +147,7 @@ class DeviceRepository:
         One whose token does not open (damaged, or sealed with a key that is gone) has the token "".
         """
         documents = await self._devices.find({"_id": {"$in": list(device_ids)}})
-        return {document["_id"]: self._from(self._readable(document)) for document in documents}
+        return {document["_id"]: self._from(document, unreadable="") for document in documents}
 
     async def active_of_users(self, app_id: UUID, user_ids: Collection[UUID]) -> list[ActiveDevice]:
         documents = await self._devices.find(
@@ -226,26 +226,27 @@ class DeviceRepository:
             }
         }
 
-    def _readable(self, document: Document) -> Document:
+    def _token(self, document: Document, unreadable: str | None) -> str:
+        """The token in the clear; `unreadable` instead of CannotOpen, when it is given."""
+        if "token" not in document:
+            return ""
         try:
-            self._keyring.open(document["token"], f"{document['app_id']}|token")
+            return self._keyring.open(document["token"], f"{document['app_id']}|token").decode()
         except CannotOpen as error:
+            if unreadable is None:
+                raise
             log.warning("device.unreadable", device_id=document["_id"], error=str(error))
-            return {key: value for key, value in document.items() if key != "token"}
-        return document
+            return unreadable
 
-    def _from(self, document: Document) -> Device:
+    def _from(self, document: Document, *, unreadable: str | None = None) -> Device:
         fields: dict[str, Any] = {
             name: document[name]
             for name in Device.__struct_fields__
             if name in document and name not in ("token", "token_hash")
         }
-        sealed = document.get("token")
-        context = f"{document['app_id']}|token"
-        token = "" if sealed is None else self._keyring.open(sealed, context).decode()
         return Device(
             device_id=document["_id"],
-            token=token,
+            token=self._token(document, unreadable),
             token_hash=bytes(document["token_hash"]),
             **fields,
         )

@@ -163,3 +163,15 @@ async def test_suspicions_count_in_a_row_and_are_forgotten(
 
     assert counts == [1, 2]
     assert await devices.suspect(APP_ID, device_id, token_hash=token_hash) == 1
+
+
+async def test_one_unreadable_token_does_not_hide_its_neighbours(
+    database: Database, keyring: Keyring
+) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+    ids = [await devices.register(APP_ID, a_registration(token=f"token-{n}")) for n in range(2)]
+    await database["devices"].update_one({"_id": ids[0]}, {"$set": {"token": b"damaged"}})
+
+    found = await devices.of_ids(ids)
+
+    assert [found[device_id].token for device_id in ids] == ["", "token-1"]

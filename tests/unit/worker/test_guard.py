@@ -30,6 +30,7 @@ def test_a_live_delivery_may_be_sent() -> None:
             "push_not_enabled",
         ),
         (a_loaded(devices={}), "unregistered", "inactive_device"),
+        (a_loaded(devices={DEVICE_ID: a_device(token="")}), "rejected", "unreadable_token"),
         (
             a_loaded(devices={DEVICE_ID: a_device(active=False)}),
             "unregistered",
