@@ -92,10 +92,12 @@ class Crowd:
 
         receipts = await eventually(look, within_seconds=within_seconds, what="all receipts")
         seen = await self.seen()
+        taken = {notification_id for notification_id, _ in seen}
+        refused = {r["notification_id"] for r in receipts if r["state"] != "sent"}
         return Tally(
             accepted=len(self.accepted),
             seen=len(seen),
-            lost=len(set(self.accepted) - {notification_id for notification_id, _ in seen}),
+            lost=len(set(self.accepted) - taken - refused),
             doubled=sum(count - 1 for count in seen.values()),
             states=dict(Counter(receipt["state"] for receipt in receipts)),
         )

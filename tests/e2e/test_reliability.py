@@ -19,6 +19,8 @@ USERS = 500
 LATENCY_SECONDS = 0.5
 CONCURRENCY_PER_WORKER = 500
 SENDERS = 16
+FEW_USERS = 50
+WAITING_FOR_STORAGE = "StorageUnavailable"
 ONE_FLUSH = 100  # answers that had come and were not written yet
 
 
@@ -156,3 +158,33 @@ async def test_a_worker_killed_between_a_chunks_answers_loses_no_receipt(
     assert (tally.accepted, tally.lost) == (USERS, 0)
     assert tally.states == {"sent": USERS}
     assert tally.doubled <= ONE_FLUSH
+
+
+async def test_a_frozen_database_loses_and_doubles_nothing(
+    system: System, tenant: Tenant, figures: Figures
+) -> None:
+    """Answers that cannot be written down are held until they can; a dead token among them."""
+    crowd = Crowd(tenant)
+    await crowd.gather(FEW_USERS)
+    dead = crowd.tokens[0]
+    await tenant.simulators.put(f"/fcm/devices/{dead}", json={"state": "unregistered"})
+    retries = system.logs().count(WAITING_FOR_STORAGE)
+
+    async def worker_waits() -> bool:
+        return system.logs().count(WAITING_FOR_STORAGE) > retries
+
+    async with slow_fcm(tenant):
+        await crowd.send_to_all()
+        await crowd.wait_seen(1)
+        assert system.servers.mongod.signal(signal.SIGSTOP)
+        try:
+            await eventually(worker_waits)
+        finally:
+            system.servers.mongod.signal(signal.SIGCONT)
+        tally = await crowd.tally(within_seconds=60)
+
+    figures.note("database frozen", tally)
+    assert tally.states == {"sent": FEW_USERS - 1, "unregistered": 1}
+    assert (tally.lost, tally.doubled) == (0, 0)
+    response = await tenant.simulators.get("/fcm/log", params={"limit": 200_000})
+    assert [e["device"] for e in response.json()["entries"]].count(dead) == 1
