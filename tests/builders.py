@@ -12,8 +12,8 @@ from shared.domain.deliveries import Chunk, Progress, Target
 from shared.domain.devices import Device
 from shared.domain.notifications import Content, Notification
 from shared.domain.receipts import Receipt
+from shared.domain.sends import Recipient, Send, timings_of
 from shared.storage.chunks import Lease
-from shared.storage.sends import Recipient, Send
 from worker.loading import Loaded, Sender
 from worker.retry import Situation
 from worker.settlement import ChunkResult
@@ -40,7 +40,7 @@ def a_notification(**changes: Any) -> Notification:
         app_id=APP_ID,
         user_id=USER_ID,
         content=a_content(),
-        accepted_at=NOW,
+        starts_at=NOW,
         expires_at=NOW + timedelta(days=1),
     )
     return msgspec.structs.replace(notification, **changes)
@@ -68,10 +68,14 @@ def a_send(**changes: Any) -> Send:
         app_id=APP_ID,
         created_at=NOW,
         contents=(a_content(),),
+        timings=timings_of((a_content(),)),
         recipients=(Recipient(USER_ID, 0),),
         lane="hi",
         delivery_count=1,
+        chunk_count=1,
     )
+    if "contents" in changes:
+        changes = {"timings": timings_of(changes["contents"])} | changes
     return msgspec.structs.replace(send, **changes)
 
 
@@ -109,9 +113,10 @@ def a_situation(**changes: Any) -> Situation:
     situation = Situation(
         attempt=1,
         now=NOW,
-        accepted_at=NOW,
+        starts_at=NOW,
         expires_at=NOW + timedelta(days=1),
         is_now_or_never=False,
+        is_resent_when_unknown=True,
         sent_again_at_once=False,
     )
     return msgspec.structs.replace(situation, **changes)

@@ -15,22 +15,34 @@ from shared.domain.devices import PROVIDERS
 from shared.domain.notifications import Lane
 from shared.outbound.addresses import AddressPolicy
 from shared.outbound.transport import Transport
-from shared.providers.registry import Adapters, ProviderSettings, create_adapters
+from shared.providers.pushy_api import PushyApi
+from shared.providers.registry import (
+    Adapters,
+    create_adapters,
+    create_pushy_api,
+    provider_settings,
+)
 from shared.queue import topology
 from shared.queue.publisher import Publisher
 from shared.storage.apps import AppRepository
 from shared.storage.chunks import ChunkRepository
 from shared.storage.credentials import CredentialRepository
 from shared.storage.dead_letters import DeadLetterRepository
+from shared.storage.deletions import DeletionRepository
 from shared.storage.devices import DeviceRepository
 from shared.storage.due import DueRepository
+from shared.storage.enrolments import EnrolmentRepository
+from shared.storage.firings import FiringRepository
 from shared.storage.keys import KeyRepository
 from shared.storage.leases import LeaseRepository
 from shared.storage.mongo import Database, connect
 from shared.storage.receipts import ReceiptRepository
 from shared.storage.sends import SendRepository
+from shared.storage.sessions import SessionRepository
 from worker.consumer import Consumer, Subscription
+from worker.credential_notes import CredentialNotes
 from worker.delivery import Spine, Tools
+from worker.firing import Firings
 from worker.flow import Slots
 from worker.handlers import DeadHandler, PushHandler, hook_handler
 from worker.leasing import Leases
@@ -38,6 +50,7 @@ from worker.lifecycle import Worker
 from worker.loading import Loader
 from worker.patience import stored
 from worker.postponing import Postponer
+from worker.presence import PresenceSweep
 from worker.progress import ProgressWriter
 from worker.receipts import ReceiptBook, ReceiptPoster
 from worker.retry import RetryPolicy
@@ -59,24 +72,33 @@ class Repositories(msgspec.Struct, frozen=True, kw_only=True):
     chunks: ChunkRepository
     credentials: CredentialRepository
     dead_letters: DeadLetterRepository
+    deletions: DeletionRepository
     devices: DeviceRepository
     due: DueRepository
+    enrolments: EnrolmentRepository
+    firings: FiringRepository
     leases: LeaseRepository
     receipts: ReceiptRepository
     sends: SendRepository
+    sessions: SessionRepository
 
 
 def open_repositories(database: Database, keyring: Keyring, clock: Clock) -> Repositories:
+    devices = DeviceRepository(database, keyring, clock)
     return Repositories(
         apps=AppRepository(database, keyring),
         chunks=ChunkRepository(database),
         credentials=CredentialRepository(database, keyring, clock),
         dead_letters=DeadLetterRepository(database),
-        devices=DeviceRepository(database, keyring, clock),
+        deletions=DeletionRepository(database),
+        devices=devices,
         due=DueRepository(database, clock),
+        enrolments=EnrolmentRepository(database, clock),
+        firings=FiringRepository(database),
         leases=LeaseRepository(database),
         receipts=ReceiptRepository(database, clock),
         sends=SendRepository(database),
+        sessions=SessionRepository(database, devices),
     )
 
 
@@ -85,6 +107,7 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
     """A worker with its connections, which are closed again behind it."""
     worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     adapters = create_adapters(provider_settings(settings), clock)
+    pushy = create_pushy_api(provider_settings(settings))
     hooks_transport = Transport(ca_file=settings.ca_file, allow_http=settings.is_local)
     publisher = Publisher(settings.amqp_url, name="fanfare worker, publisher")
     async with connect(settings) as database:
@@ -99,12 +122,14 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
             hook_levels=settings.hook_levels_seconds,
         )
         leases = Leases(records.chunks, worker_id)
+        notes = CredentialNotes(records.credentials, clock)
         spine = create_spine(
             settings,
             records,
             adapters=adapters,
             leases=leases,
             postponer=postponer,
+            notes=notes,
             clock=clock,
         )
         poster = ReceiptPoster(
@@ -122,9 +147,11 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
             *_hooks(settings, poster),
             *_dead(settings, spine, records, postponer, clock),
         ]
-        background = [leases.keep_renewing]
+        background = [leases.keep_renewing, notes.keep_writing]
         if "scheduler" in settings.worker_roles:
-            background.append(scheduler.run)
+            firings = create_firings(records, publisher, clock)
+            presence = create_presence(settings, records, pushy, clock)
+            background += [scheduler.run, firings.run, presence.run]
         try:
             yield Worker(settings, create_consumer(settings, subscriptions, draining), background)
         finally:
@@ -132,6 +159,7 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
             await scheduler.aclose()
             await publisher.aclose()
             await hooks_transport.aclose()
+            await pushy.aclose()
             await adapters.aclose()
 
 
@@ -142,20 +170,6 @@ def create_consumer(
     return Consumer(settings.amqp_url, wanted, subscriptions, draining=draining)
 
 
-def provider_settings(settings: WorkerSettings) -> ProviderSettings:
-    return ProviderSettings(
-        apns_production_url=settings.apns_production_url,
-        apns_sandbox_url=settings.apns_sandbox_url,
-        fcm_url=settings.fcm_url,
-        fcm_token_url=settings.fcm_token_url,
-        pushy_url=settings.pushy_url,
-        webpush_allowed_hosts=settings.webpush_allowed_hosts,
-        ca_file=settings.ca_file,
-        timeout_seconds=settings.provider_timeout_seconds,
-        is_local=settings.is_local,
-    )
-
-
 def create_spine(
     settings: WorkerSettings,
     records: Repositories,
@@ -163,6 +177,7 @@ def create_spine(
     adapters: Adapters,
     leases: Leases,
     postponer: Postponer,
+    notes: CredentialNotes,
     clock: Clock,
 ) -> Spine:
     receipts = ReceiptBook(records.receipts, postponer, clock)
@@ -178,6 +193,7 @@ def create_spine(
             safety=TokenSafety(records.devices, clock),
             progress=ProgressWriter(records.chunks),
             settlement=Settlement(records.chunks, records.dead_letters, receipts, postponer, clock),
+            notes=notes,
             clock=clock,
         )
     )
@@ -191,6 +207,7 @@ def create_scheduler(
     worker_id: str,
 ) -> Scheduler:
     looked_at = Records(
+        deletions=records.deletions,
         leases=records.leases,
         due=records.due,
         sends=records.sends,
@@ -203,6 +220,30 @@ def create_scheduler(
         clock,
         worker_id=worker_id,
         sweep_after_seconds=settings.worker_sweep_after_seconds,
+    )
+
+
+def create_firings(records: Repositories, publisher: Publisher, clock: Clock) -> Firings:
+    return Firings(
+        records.firings,
+        records.sends,
+        records.devices,
+        records.enrolments,
+        publisher=publisher,
+        clock=clock,
+    )
+
+
+def create_presence(
+    settings: WorkerSettings, records: Repositories, pushy: PushyApi, clock: Clock
+) -> PresenceSweep:
+    return PresenceSweep(
+        records.leases,
+        records.credentials,
+        records.sessions,
+        pushy=pushy,
+        clock=clock,
+        every_seconds=settings.worker_presence_seconds,
     )
 
 

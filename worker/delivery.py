@@ -18,6 +18,7 @@ from shared.providers.registry import Adapters
 from shared.queue import topology
 from shared.queue.messages import Pointer
 from shared.storage.chunks import DeliveryProgress, Lease
+from worker.credential_notes import CredentialNotes
 from worker.flow import Slots
 from worker.leasing import Done, Held, Leased, Leases
 from worker.loading import Loaded, Loader
@@ -44,6 +45,7 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     safety: TokenSafety
     progress: ProgressWriter
     settlement: Settlement
+    notes: CredentialNotes
     clock: Clock
 
 
@@ -190,9 +192,10 @@ class Spine:
         situation = Situation(
             attempt=attempt,
             now=self._tools.clock(),
-            accepted_at=push.notification.accepted_at,
+            starts_at=push.notification.starts_at,
             expires_at=push.notification.expires_at,
             is_now_or_never=push.notification.is_now_or_never,
+            is_resent_when_unknown=push.notification.content.options.on_unknown == "resend",
             sent_again_at_once=sent_again_at_once,
             spread=random.random(),  # noqa: S311 spreads load, guards nothing
         )
@@ -202,9 +205,12 @@ class Spine:
         credential = loaded.sender.credential
         if credential is None:
             return Misconfigured("no_credential")
-        return await self._tools.adapters.send(
-            loaded.chunk.provider, push.notification, push.device, credential
+        provider = loaded.chunk.provider
+        outcome = await self._tools.adapters.send(
+            provider, push.notification, push.device, credential
         )
+        self._tools.notes.note(loaded.chunk.app_id, provider, credential.fingerprint, outcome)
+        return outcome
 
 
 def _note(loaded: Loaded, progress: dict[int, Progress], due: Collection[int]) -> None:
@@ -231,6 +237,7 @@ def progress_of(step: Settle | Later, attempts: int, now: datetime) -> Progress:
                 step.provider_message_id,
                 now,
                 is_dead_letter=step.dead_letter,
+                cut=step.cut,
             )
         case Later():
             due_at = now + timedelta(seconds=step.wait_seconds)

@@ -13,11 +13,12 @@ from shared.domain.apps import App
 from shared.domain.credentials import Credential
 from shared.domain.deliveries import Chunk
 from shared.domain.devices import Device, Provider
+from shared.domain.sends import Send
 from shared.logs import get_logger
 from shared.storage.apps import AppRepository
 from shared.storage.credentials import CredentialRepository
 from shared.storage.devices import DeviceRepository
-from shared.storage.sends import Send, SendRepository
+from shared.storage.sends import SendRepository
 from worker.patience import stored
 
 log = get_logger(__name__)

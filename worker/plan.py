@@ -9,6 +9,7 @@ from shared.domain.deliveries import Chunk, Progress
 from shared.domain.devices import Device
 from shared.domain.notifications import Notification
 from shared.queue.messages import ANY_ATTEMPT, Pointer
+from shared.storage.chunks import CANCELLED_BY_CALLER
 from worker.loading import Loaded
 from worker.retry import Settle
 
@@ -48,6 +49,8 @@ def guard(loaded: Loaded, index: int, now: datetime) -> Push | Settle:
     app = loaded.sender.app
     if loaded.send is None or app is None:
         return Settle(state="cancelled", reason="erased")
+    if target.notification in loaded.send.cancelled:
+        return Settle(state="cancelled", reason=CANCELLED_BY_CALLER)
     notification = loaded.send.notification(target.notification)
     if now >= _last_moment(notification):
         return Settle(state="expired", reason="deadline")
@@ -65,5 +68,5 @@ def guard(loaded: Loaded, index: int, now: datetime) -> Push | Settle:
 def _last_moment(notification: Notification) -> datetime:
     """A now-or-never notification gets the time of one hand-over."""
     if notification.is_now_or_never:
-        return notification.accepted_at + NOW_OR_NEVER_GRACE
+        return notification.starts_at + NOW_OR_NEVER_GRACE
     return notification.expires_at

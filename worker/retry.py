@@ -37,9 +37,10 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     attempt: int
     now: datetime
-    accepted_at: datetime
+    starts_at: datetime
     expires_at: datetime
     is_now_or_never: bool
+    is_resent_when_unknown: bool
     sent_again_at_once: bool
     spread: float = 0.5
 
@@ -50,6 +51,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     state: DeliveryState
     reason: str | None = None
     provider_message_id: str | None = None
+    cut: tuple[str, ...] = ()
     dead_letter: bool = False
     on_device: OnDevice = "keep"
     invalid_since: datetime | None = None
@@ -82,7 +84,11 @@ class RetryPolicy:
     def next_step(self, outcome: Outcome, situation: Situation) -> Step:
         match outcome:
             case Sent():
-                return Settle(state="sent", provider_message_id=outcome.provider_message_id)
+                return Settle(
+                    state="sent",
+                    provider_message_id=outcome.provider_message_id,
+                    cut=outcome.cut,
+                )
             case Unregistered():
                 return Settle(
                     state="unregistered",
@@ -99,7 +105,7 @@ class RetryPolicy:
             case Misconfigured():
                 return self._parked(outcome.reason, situation)
             case Ambiguous():
-                if situation.is_now_or_never:  # sending again would be the second attempt
+                if situation.is_now_or_never or not situation.is_resent_when_unknown:
                     return Settle(state="unknown", reason=outcome.reason)
                 return self._later(outcome.reason, 0.0, situation)
             case _:
@@ -130,7 +136,7 @@ class RetryPolicy:
 
     def _parked(self, reason: str, situation: Situation) -> Step:
         """Look again soon at first, then more and more rarely: many may wait for long."""
-        age = (situation.now - situation.accepted_at).total_seconds()
+        age = (situation.now - situation.starts_at).total_seconds()
         wait = min(max(self._park_seconds, age / 2), PARK_SECONDS_MAX)
         if situation.now + timedelta(seconds=wait) >= situation.expires_at:
             return Settle(state="expired", reason=reason)

@@ -17,11 +17,13 @@ from shared.queue.messages import ANY_ATTEMPT, Pointer, decode_push
 from shared.queue.pointers import Routed, publications
 from shared.queue.publisher import Publication, Publisher
 from shared.storage.chunks import ChunkRef, ChunkRepository
+from shared.storage.deletions import DeletionRepository
 from shared.storage.due import DueRepository
 from shared.storage.leases import LeaseRepository
 from shared.storage.mongo import StorageUnavailable
 from shared.storage.receipts import ReceiptRepository
 from shared.storage.sends import SendRepository
+from worker.purging import Purger
 from worker.receipts import hook_publication
 
 TICK_SECONDS = 1.0
@@ -37,6 +39,7 @@ log = get_logger(__name__)
 class Records(msgspec.Struct, frozen=True, kw_only=True):
     """The collections that the scheduler looks at."""
 
+    deletions: DeletionRepository
     leases: LeaseRepository
     due: DueRepository
     sends: SendRepository
@@ -57,6 +60,7 @@ class Scheduler:
         sweep_after_seconds: float,
     ) -> None:
         self._records, self._publisher, self._clock = records, publisher, clock
+        self._purger = Purger(records.deletions, clock)
         self._worker_id = worker_id
         self._sweep_after = timedelta(seconds=sweep_after_seconds)
         self._overdue_at = self._sweep_at = clock()
@@ -90,6 +94,7 @@ class Scheduler:
         if now >= self._overdue_at:
             self._overdue_at = now + OVERDUE_EVERY
             await self._push_overdue(now)
+        await self._purger.purge()
 
     async def _publish_due(self) -> None:
         while rows := await self._records.due.ready(limit=_PAGE):

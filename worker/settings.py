@@ -37,6 +37,9 @@ class WorkerSettings(CommonSettings, frozen=True, kw_only=True):
         Positive,
         Meta(description="first wait of a delivery without a working credential"),
     ] = 30
+    worker_presence_seconds: Annotated[
+        int, Meta(ge=1, description="how often Pushy is asked which devices are gone")
+    ] = 21_600
     worker_ready_file: Annotated[
         str | None, Meta(description="written once the worker consumes, removed when it stops")
     ] = None

@@ -5,8 +5,11 @@ They exist decrypted only in memory; `fingerprint` names one in logs, lanes and 
 
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 import msgspec
+
+from shared.domain.devices import Provider
 
 ApnsEnvironment = Literal["production", "sandbox"]
 
@@ -58,3 +61,16 @@ class CredentialSummary(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str
     updated_at: datetime
     details: dict[str, str]
+    last_success_at: datetime | None = None
+    last_error_at: datetime | None = None
+    last_error: str | None = None
+
+
+class CredentialNote(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider took a credential: `error` None is well."""
+
+    app_id: UUID
+    provider: Provider
+    fingerprint: str
+    at: datetime
+    error: str | None

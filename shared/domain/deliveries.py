@@ -1,7 +1,7 @@
 """What a delivery is: one notification to one device, and the states it may be in."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -37,6 +37,7 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
     at: datetime
     next_attempt_at: datetime | None = None
     is_dead_letter: bool = False  # operators are to look at it
+    cut: tuple[str, ...] = ()  # of title, body and data, what was sent shortened or not at all
 
     @property
     def is_terminal(self) -> bool:
@@ -100,13 +101,18 @@ class DeliveryRow(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     attempts: int
     provider_message_id: str | None
-    next_attempt_at: datetime | None
+    next_attempt_at: Annotated[datetime, msgspec.Meta(tz=True)] | None
+    updated_at: Annotated[datetime, msgspec.Meta(tz=True)] | None
+    cut: tuple[str, ...]
 
 
-def status_of(states: list[DeliveryState]) -> NotificationStatus:
-    """A notification's status from the states of its deliveries (CONTRACT §4)."""
+def status_of(states: list[DeliveryState], *, is_cancelled: bool = False) -> NotificationStatus:
+    """A notification's status from the states of its deliveries (CONTRACT §4).
+
+    `is_cancelled`: it was called off; what was with a provider by then is not claimed back.
+    """
     if not states:
-        return "no_devices"
+        return "cancelled" if is_cancelled else "no_devices"
     if "accepted" in states:
         return "pending"
     if "sent" in states:

@@ -55,6 +55,15 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     suspicions: int = 0  # answers in a row that make the token look dead
 
 
+class ActiveDevice(msgspec.Struct, frozen=True):
+    """What accepting a send needs to know of a device."""
+
+    device_id: UUID
+    user_id: UUID
+    provider: Provider
+    platform: Platform
+
+
 def provider_for(platform: Platform, token: str) -> Provider:
     """The provider of a token whose caller named none (CONTRACT: Register)."""
     if platform == "web":

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from aioapns import PushType
@@ -22,11 +22,13 @@ from shared.providers.apns_pool import (
 )
 from shared.providers.apns_tokens import InvalidSigningKey, ProviderTokens
 from shared.providers.collapse import collapse_id, delivery_uuid
+from shared.providers.columns import Json, apns_payload, apns_priority
 from shared.providers.deadline import Deadline
 from shared.providers.expiry import expiry_epoch_seconds
 from shared.providers.failures import outcome_of
-from shared.providers.fit import Text, fit, text_of
+from shared.providers.fit import Text, fit, text_of, wordless
 from shared.providers.outcomes import (
+    TOO_LARGE,
     Misconfigured,
     Outcome,
     Rejected,
@@ -34,11 +36,13 @@ from shared.providers.outcomes import (
     Suspect,
     Unavailable,
     Unregistered,
+    with_cut,
 )
+from shared.providers.overrides import apply_override
 from shared.providers.retry_after import parse_retry_after
 
 PAYLOAD_BYTES_MAX = 4_096
-_PRIORITY_IMMEDIATE = 10
+COLLAPSE_ID_BYTES_MAX = 64
 _EXPIRED_TOKEN = "ExpiredProviderToken"  # noqa: S105 - a reason, not a secret
 
 
@@ -62,7 +66,10 @@ class ApnsAdapter:
         self, notification: Notification, device: Device, credential: ApnsCredential
     ) -> Outcome:
         deadline = Deadline(self._timeout_seconds)
-        request = build_request(notification, device, credential)
+        text = fit_text(notification, device)
+        if text is None:
+            return TOO_LARGE
+        request = build_request(text, notification, device, credential)
         url = self._urls[device.apns_environment or credential.environment]
         try:
             result = await self._attempt(request, url, credential, deadline)
@@ -70,7 +77,7 @@ class ApnsAdapter:
             return Misconfigured("invalid_signing_key")
         except TransportError as failure:
             return outcome_of(failure)
-        return classify(result, self._clock())
+        return with_cut(classify(result, self._clock()), text.cut)
 
     async def aclose(self) -> None:
         await self._transports.aclose()
@@ -95,40 +102,37 @@ async def _once(request: ApnsRequest, pool: ApnsPool) -> ApnsResult:
 
 
 def build_request(
-    notification: Notification, device: Device, credential: ApnsCredential
+    text: Text, notification: Notification, device: Device, credential: ApnsCredential
 ) -> ApnsRequest:
-    """The request as aioapns knows it; the payload fits, shortened if it must be."""
-    text = fit_text(notification)
+    """The request as aioapns knows it, with a text that fits."""
+    options = notification.content.options
     return ApnsRequest(
         device_token=device.token,
         message=_payload(text, notification),
         notification_id=str(delivery_uuid(notification.notification_id, device.device_id)),
         expiration=expiry_epoch_seconds(notification),
-        priority=_PRIORITY_IMMEDIATE,
-        collapse_key=collapse_id(notification.notification_id),
-        push_type=PushType.ALERT,
+        priority=apns_priority(options),
+        collapse_key=collapse_id(notification, as_it_is_bytes_max=COLLAPSE_ID_BYTES_MAX),
+        push_type=PushType.BACKGROUND if options.silent else PushType.ALERT,
         apns_topic=credential.topic,
     )
 
 
-def fit_text(notification: Notification) -> Text:
+def fit_text(notification: Notification, device: Device) -> Text | None:
+    """The text that fits for this device; None when it cannot, or may not be shortened."""
+    content = notification.content
+    text = text_of(content, device.language)
     return fit(
-        text_of(notification.content),
+        wordless(text) if content.options.silent else text,
+        content.options.oversize,
         lambda text: len(encode(_payload(text, notification))),
         PAYLOAD_BYTES_MAX,
     )
 
 
-def _payload(text: Text, notification: Notification) -> dict[str, Any]:
-    payload: dict[str, Any] = {
-        "aps": {"alert": {"title": text.title, "body": text.body}},
-        "notification_id": str(notification.notification_id),
-    }
-    if text.data is not None:
-        payload["data"] = msgspec.Raw(text.data.encode())
-    if text.data_truncated:
-        payload["data_truncated"] = True
-    return payload
+def _payload(text: Text, notification: Notification) -> Json:
+    patch = notification.content.options.overrides.get("apns")
+    return apply_override(apns_payload(text, notification), patch)
 
 
 # Reason -> outcome; what is not here goes by its status. The reasons:

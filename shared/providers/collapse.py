@@ -2,9 +2,13 @@
 
 import base64
 import hashlib
+import re
 from uuid import UUID, uuid5
 
+from shared.domain.notifications import Notification
+
 _DELIVERIES = UUID("0b8a3d3e-6f0c-5d0b-9a53-6a3f3a4f9e51")  # our own namespace; never changes
+_PRINTABLE = re.compile(r"[!-~]+")
 
 
 def delivery_uuid(notification_id: UUID, device_id: UUID) -> UUID:
@@ -12,10 +16,23 @@ def delivery_uuid(notification_id: UUID, device_id: UUID) -> UUID:
     return uuid5(_DELIVERIES, f"{notification_id}/{device_id}")
 
 
-def collapse_id(notification_id: UUID) -> str:
-    """32 base64url characters: fits APNs (64 bytes), Web Push and Pushy (32).
+def collapse_id(notification: Notification, *, as_it_is_bytes_max: int = 0) -> str | None:
+    """What makes a later push replace this one: the caller's key, or one of the notification's own.
 
-    Apple's web push wants a Topic that can be decoded: a length of 32 always can.
+    The notification's own makes a resend harmless; where none may happen there is none. A caller's
+    key that is longer, or not printable ASCII, is hashed. 32 base64url characters fit APNs (64
+    bytes), Web Push and Pushy (32), and Apple's web push, which wants a Topic that can be decoded:
+    a length of 32 always can.
     """
-    digest = hashlib.sha256(notification_id.bytes).digest()
-    return base64.urlsafe_b64encode(digest[:24]).decode("ascii")
+    options = notification.content.options
+    key = options.collapse_key
+    if key is None:
+        is_resent = options.on_unknown == "resend"
+        return _hashed(notification.notification_id.bytes) if is_resent else None
+    fits = len(key) <= as_it_is_bytes_max and _PRINTABLE.fullmatch(key)
+    return key if fits else _hashed(key.encode())
+
+
+def _hashed(key: bytes) -> str:
+    """32 base64url characters, the same for the same key everywhere."""
+    return base64.urlsafe_b64encode(hashlib.sha256(key).digest()[:24]).decode("ascii")

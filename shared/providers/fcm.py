@@ -12,9 +12,10 @@ from shared.domain.notifications import Notification
 from shared.outbound.interface import HttpClient, Response, TransportError
 from shared.providers.deadline import Deadline
 from shared.providers.failures import outcome_of
-from shared.providers.fcm_message import build_message
+from shared.providers.fcm_message import build_message, fit_text
 from shared.providers.oauth import AccessTokens
 from shared.providers.outcomes import (
+    TOO_LARGE,
     Misconfigured,
     Outcome,
     Rejected,
@@ -22,6 +23,7 @@ from shared.providers.outcomes import (
     Suspect,
     Unavailable,
     Unregistered,
+    with_cut,
 )
 from shared.providers.retry_after import parse_retry_after
 
@@ -46,10 +48,21 @@ class FcmAdapter:
         self._tokens = AccessTokens(http, token_url, clock)
 
     async def send(
-        self, notification: Notification, device: Device, credential: FcmCredential
+        self,
+        notification: Notification,
+        device: Device,
+        credential: FcmCredential,
+        *,
+        is_dry_run: bool = False,
     ) -> Outcome:
+        """A dry run is checked by Google like any other, and delivered to nobody."""
         deadline = Deadline(self._timeout_seconds)
-        body = msgspec.json.encode({"message": build_message(notification, device, self._clock())})
+        text = fit_text(notification, device)
+        if text is None:
+            return TOO_LARGE
+        message = build_message(text, notification, device, self._clock())
+        dry_run = {"validate_only": True} if is_dry_run else {}
+        body = msgspec.json.encode({"message": message, **dry_run})
         token = await self._tokens.current(credential, deadline.remaining())
         if not isinstance(token, str):
             return token
@@ -62,7 +75,7 @@ class FcmAdapter:
                 response = await self._post(body, credential, token, deadline)
         except TransportError as failure:
             return outcome_of(failure)
-        return classify(response, self._clock())
+        return with_cut(classify(response, self._clock()), text.cut)
 
     async def aclose(self) -> None:
         await self._tokens.aclose()

@@ -1,9 +1,9 @@
 """FCM's message for one device (CONTRACT §7): the FCM column, or APNs' or Web Push's inside it.
 
-No `android.collapse_key`: collapsible messages are limited to a burst of 20 and then one in three
-minutes per app and device, and to four distinct keys, which ordinary traffic would hit
-(firebase.google.com/docs/cloud-messaging/throttling-and-quotas). `notification.tag` replaces what
-is shown, and that is all that a resend needs.
+`android.collapse_key` only when the caller gave one: collapsible messages are limited to a burst of
+20 and then one in three minutes per app and device, and to four distinct keys, which ordinary
+traffic would hit (firebase.google.com/docs/cloud-messaging/throttling-and-quotas).
+`notification.tag` replaces what is shown, and that is all that a resend needs.
 """
 
 from datetime import datetime
@@ -13,75 +13,177 @@ import msgspec
 
 from shared.domain.devices import Device, Platform
 from shared.domain.notifications import Notification
+from shared.domain.options import Options
 from shared.providers.collapse import collapse_id
+from shared.providers.columns import (
+    URGENCIES,
+    Json,
+    apns_payload,
+    apns_priority,
+    given,
+    identity,
+    is_https,
+    localization,
+    web_notification,
+)
 from shared.providers.expiry import expiry_epoch_seconds, ttl_seconds
-from shared.providers.fit import Text, fit, text_of
+from shared.providers.fit import Text, fit, text_of, wordless
+from shared.providers.overrides import apply_override
 
 PAYLOAD_BYTES_MAX = 4_096
+_COLLAPSE_ID_BYTES_MAX = 64  # of APNs
+_PRIORITIES = {"high": "HIGH", "normal": "NORMAL", "low": "NORMAL"}
 _RESERVED = frozenset({"", "from", "message_type", "notification"})
 _RESERVED_PREFIXES = ("google", "gcm")
+_FOREIGN: dict[Platform, tuple[str, str]] = {  # one override may name every platform's column
+    "android": ("apns", "webpush"),
+    "ios": ("android", "webpush"),
+    "web": ("android", "apns"),
+}
 _OURS = frozenset({"notification_id", "data_truncated"})
 
-Json = dict[str, Any]
 
-
-def build_message(notification: Notification, device: Device, now: datetime) -> Json:
-    text = fit_text(notification, device.platform)
-    message: Json = {"token": device.token, **_content(text, notification, device.platform)}
-    collapse, ttl = collapse_id(notification.notification_id), ttl_seconds(notification, now)
+def build_message(text: Text, notification: Notification, device: Device, now: datetime) -> Json:
+    """The message, with a text that fits."""
+    message = {"token": device.token, **_content(text, notification, device.platform)}
+    options = notification.content.options
+    ttl = ttl_seconds(notification, now)
     match device.platform:
         case "android":
-            message["android"] |= {"priority": "HIGH", "ttl": f"{ttl}s"}
+            fixed: Json = {"priority": _PRIORITIES[options.priority], "ttl": f"{ttl}s"}
+            message["android"] = (
+                fixed | given({"collapse_key": options.collapse_key}) | message["android"]
+            )
         case "ios":
-            message["apns"]["headers"] = {
-                "apns-collapse-id": collapse,
-                "apns-expiration": str(expiry_epoch_seconds(notification)),
-                "apns-priority": "10",
-                "apns-push-type": "alert",
-            }
+            message["apns"]["headers"] = _apns_headers(notification) | message["apns"]["headers"]
         case "web":
-            message["webpush"]["headers"] = {"TTL": str(ttl), "Urgency": "high", "Topic": collapse}
+            message["webpush"]["headers"] = (
+                _web_headers(notification, ttl) | message["webpush"]["headers"]
+            )
     return message
 
 
-def fit_text(notification: Notification, platform: Platform) -> Text:
+def _apns_headers(notification: Notification) -> Json:
+    options = notification.content.options
+    collapse = collapse_id(notification, as_it_is_bytes_max=_COLLAPSE_ID_BYTES_MAX)
+    return given({"apns-collapse-id": collapse}) | {
+        "apns-expiration": str(expiry_epoch_seconds(notification)),
+        "apns-priority": str(apns_priority(options)),
+        "apns-push-type": "background" if options.silent else "alert",
+    }
+
+
+def _web_headers(notification: Notification, ttl: int) -> Json:
+    urgency = URGENCIES[notification.content.options.priority]
+    topic = collapse_id(notification)
+    return {"TTL": str(ttl), "Urgency": urgency} | given({"Topic": topic})
+
+
+def fit_text(notification: Notification, device: Device) -> Text | None:
+    """The text that fits for this device; None when it cannot, or may not be shortened."""
+    content = notification.content
+    text = text_of(content, device.language)
+    is_wordless = content.options.silent and device.platform != "web"
     return fit(
-        text_of(notification.content),
-        lambda text: payload_bytes(_content(text, notification, platform)),
+        wordless(text) if is_wordless else text,
+        content.options.oversize,
+        lambda text: payload_bytes(_content(text, notification, device.platform)),
         PAYLOAD_BYTES_MAX,
     )
 
 
-def payload_bytes(content: Json) -> int:
+def payload_bytes(message: Json) -> int:
     """What the device's platform would get of this: Google does not say how it counts."""
-    if "apns" in content:
-        return len(msgspec.json.encode({**content["data"], **content["apns"]["payload"]}))
-    if "webpush" in content:
-        shown = content["webpush"]["notification"]
-        return len(msgspec.json.encode({"notification": shown, "data": content["data"]}))
-    shown = content["notification"] | content["android"]["notification"]
-    parts: tuple[dict[str, str], ...] = (shown, content["data"])
-    return sum(len(k.encode()) + len(v.encode()) for part in parts for k, v in part.items())
+    data = message["data"]
+    if "apns" in message:
+        return len(msgspec.json.encode({**data, **message["apns"]["payload"]}))
+    if "webpush" in message:
+        shown = message["webpush"]["notification"]
+        return len(msgspec.json.encode({"notification": shown, "data": data}))
+    shown = _members(message.get("notification")) | _members(message["android"].get("notification"))
+    return _weight(shown) + _weight(data)
+
+
+def _members(value: Any) -> Json:
+    """No members where an override has put something else than an object: FCM will refuse it."""
+    return value if isinstance(value, dict) else {}
+
+
+def _weight(value: Any) -> int:
+    """Keys and values without JSON's punctuation."""
+    match value:
+        case dict():
+            return sum(len(key.encode()) + _weight(inner) for key, inner in value.items())
+        case list():
+            return sum(map(_weight, value))
+        case str():
+            return len(value.encode())
+        case _:
+            return len(msgspec.json.encode(value))
 
 
 def _content(text: Text, notification: Notification, platform: Platform) -> Json:
-    identity = {"notification_id": str(notification.notification_id)}
-    shown: Json = {"title": text.title, "body": text.body}
-    if platform == "android":
-        tag = {"tag": collapse_id(notification.notification_id)}
-        data = data_entries(text) | identity
-        return {"notification": shown, "data": data, "android": {"notification": tag}}
-    nested: Json = dict(identity)
-    if text.data is not None:
-        nested["data"] = msgspec.Raw(text.data.encode())
-    if text.data_truncated:
-        nested["data_truncated"] = True
-    column: Json = (
-        {"apns": {"payload": {"aps": {"alert": shown}, **nested}}}
-        if platform == "ios"
-        else {"webpush": {"notification": shown | nested}}
-    )
-    return {"notification": shown, "data": identity, **column}
+    """All that depends on the text, with the caller's own changes."""
+    options = notification.content.options
+    shown: Json = {} if options.silent else {"notification": _shown(text, options, platform)}
+    match platform:
+        case "android":
+            column = _android(text, notification)
+        case "ios":
+            column = _ios(text, notification)
+        case "web":
+            column = _web(text, notification)
+    content = apply_override(shown | column, options.overrides.get("fcm"))
+    return {name: value for name, value in content.items() if name not in _FOREIGN[platform]}
+
+
+def _shown(text: Text, options: Options, platform: Platform) -> Json:
+    image = options.image if platform == "android" else None  # the others have it in their column
+    return {"title": text.title, "body": text.body, **given({"image": image})}
+
+
+def _android(text: Text, notification: Notification) -> Json:
+    options = notification.content.options
+    data = data_entries(text) | _identity(notification)
+    if options.silent:
+        return {"data": data, "android": {}}
+    return {
+        "data": data,
+        "android": {
+            "notification": {
+                **given(
+                    {
+                        "tag": options.collapse_key or collapse_id(notification),
+                        "notification_count": options.badge,
+                        "sound": options.sound,
+                        "click_action": options.click_action,
+                    }
+                ),
+                **localization("title_loc_key", "title_loc_args", options.title_loc),
+                **localization("body_loc_key", "body_loc_args", options.body_loc),
+            }
+        },
+    }
+
+
+def _ios(text: Text, notification: Notification) -> Json:
+    apns = {"headers": {}, "payload": apns_payload(text, notification)}
+    return {"data": _identity(notification), "apns": apns}
+
+
+def _web(text: Text, notification: Notification) -> Json:
+    options = notification.content.options
+    link = options.click_action if is_https(options.click_action) else None
+    shown = web_notification(text, options) | identity(text, notification)
+    webpush = {"headers": {}, "notification": shown}
+    return {
+        "data": _identity(notification),
+        "webpush": webpush | ({"fcm_options": {"link": link}} if link else {}),
+    }
+
+
+def _identity(notification: Notification) -> dict[str, str]:
+    return {"notification_id": str(notification.notification_id)}
 
 
 def data_entries(text: Text) -> dict[str, str]:

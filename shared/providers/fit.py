@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from shared.domain.notifications import Content
+from shared.domain.options import Oversize
 
 ELLIPSIS = "…"
 _JOINERS = "\u200d\ufe0e\ufe0f"  # a cut behind one of these would end in half an emoji
@@ -13,7 +14,7 @@ _JOINERS = "\u200d\ufe0e\ufe0f"  # a cut behind one of these would end in half a
 class Text(msgspec.Struct, frozen=True, kw_only=True):
     """What of a content goes out: `data` is JSON text; `data_truncated` says that it was left out.
 
-    `shortened` names the fields that were cut, for previews.
+    `shortened` names the fields that were cut.
     """
 
     title: str
@@ -22,23 +23,44 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
     data_truncated: bool = False
     shortened: tuple[str, ...] = ()
 
+    @property
+    def cut(self) -> tuple[str, ...]:
+        """What the device does not get whole, for the record: of title, body and data."""
+        return (*self.shortened, "data") if self.data_truncated else self.shortened
+
 
 Measure = Callable[[Text], int]  # bytes of the provider's payload built from this text
 
 
-def text_of(content: Content) -> Text:
-    return Text(title=content.title, body=content.body, data=content.data)
+def text_of(content: Content, language: str | None) -> Text:
+    """A content in the device's language, before anything is cut."""
+    wording = content.options.wording(language)
+    title, body = (wording.title, wording.body) if wording else (content.title, content.body)
+    return Text(title=title, body=body, data=content.data)
 
 
-def fit(text: Text, measure: Measure, bytes_max: int) -> Text:
-    """The text itself if it fits, else with a shorter body, then title, and only then no data."""
+def wordless(text: Text) -> Text:
+    """For columns in which a silent notification has no title and body."""
+    return msgspec.structs.replace(text, title="", body="")
+
+
+def fit(text: Text, oversize: Oversize, measure: Measure, bytes_max: int) -> Text | None:
+    """The text if it fits, else with a shorter body, then title, and only then without data.
+
+    Returns:
+        None when it cannot be made to fit, or must not be.
+    """
     if measure(text) <= bytes_max:
         return text
+    if oversize == "reject":
+        return None
     fitting = _shorten_both(text, measure, bytes_max)
-    if measure(fitting) <= bytes_max or text.data is None:
+    if measure(fitting) <= bytes_max:
         return fitting
+    if text.data is None:
+        return None
     without = msgspec.structs.replace(text, data=None, data_truncated=True)
-    return fit(without, measure, bytes_max)
+    return fit(without, oversize, measure, bytes_max)
 
 
 def _shorten_both(text: Text, measure: Measure, bytes_max: int) -> Text:

@@ -12,9 +12,10 @@ Scope = Literal["device", "origin", "project", "credential"]
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The provider took it."""
+    """The provider took it; `cut` names what of title, body and data did not go out whole."""
 
     provider_message_id: str | None = None
+    cut: tuple[str, ...] = ()
 
 
 class Unregistered(msgspec.Struct, frozen=True):
@@ -61,3 +62,10 @@ class Ambiguous(msgspec.Struct, frozen=True):
 
 
 Outcome = Sent | Unregistered | Suspect | Rejected | Unavailable | Misconfigured | Ambiguous
+
+TOO_LARGE = Rejected("payload_too_large")  # what the provider cannot carry, even when shortened
+
+
+def with_cut(outcome: Outcome, cut: tuple[str, ...]) -> Outcome:
+    """The outcome, which tells what was cut if the provider took it."""
+    return msgspec.structs.replace(outcome, cut=cut) if isinstance(outcome, Sent) else outcome

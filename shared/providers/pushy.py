@@ -4,8 +4,6 @@ The secret API key travels in the query string, so no text made from a URL leave
 """
 
 from datetime import datetime
-from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -13,12 +11,15 @@ from shared.clock import Clock
 from shared.domain.credentials import PushyCredential
 from shared.domain.devices import Device
 from shared.domain.notifications import Notification
+from shared.domain.options import Options
 from shared.outbound.interface import HttpClient, Response, TransportError
 from shared.providers.collapse import collapse_id
+from shared.providers.columns import Json, given, identity, localization
 from shared.providers.expiry import ttl_seconds
 from shared.providers.failures import outcome_of
 from shared.providers.fit import Text, fit, text_of
 from shared.providers.outcomes import (
+    TOO_LARGE,
     Ambiguous,
     Misconfigured,
     Outcome,
@@ -27,10 +28,14 @@ from shared.providers.outcomes import (
     Suspect,
     Unavailable,
     Unregistered,
+    with_cut,
 )
+from shared.providers.overrides import apply_override
+from shared.providers.pushy_api import endpoint
 from shared.providers.retry_after import parse_retry_after
 
 DATA_BYTES_MAX = 4_096
+COLLAPSE_KEY_BYTES_MAX = 32
 _RESPONSE_BYTES_MAX = 65_536
 _RATE_LIMIT_SECONDS = 60.0  # Pushy documents none
 _LEAST_TTL_SECONDS = 1  # Pushy knows no "now or never"
@@ -48,11 +53,14 @@ class PushyAdapter:
     async def send(
         self, notification: Notification, device: Device, credential: PushyCredential
     ) -> Outcome:
-        body = build_body(notification, device, self._clock())
+        text = fit_text(notification, device)
+        if text is None:
+            return TOO_LARGE
+        body = build_body(text, notification, device, self._clock())
         try:
             response = await self._http.request(
                 "POST",
-                f"{self._base_url}/push?api_key={quote(credential.api_key, safe='')}",
+                endpoint(self._base_url, "/push", credential.api_key),
                 {"content-type": "application/json"},
                 msgspec.json.encode(body),
                 timeout=self._timeout_seconds,
@@ -60,42 +68,70 @@ class PushyAdapter:
             )
         except TransportError as failure:
             return outcome_of(failure, body_decides=True)
-        return classify(response, device.token, self._clock())
+        return with_cut(classify(response, device.token, self._clock()), text.cut)
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
 
-def build_body(notification: Notification, device: Device, now: datetime) -> dict[str, Any]:
-    text = fit_text(notification)
-    return {
+def build_body(text: Text, notification: Notification, device: Device, now: datetime) -> Json:
+    """The request's body, with a text that fits."""
+    target = {
         "to": device.token,
-        "data": _data(text, notification),
-        "notification": {"title": text.title, "body": text.body},
         "time_to_live": max(_LEAST_TTL_SECONDS, ttl_seconds(notification, now)),
-        "collapse_key": collapse_id(notification.notification_id),
+        **given(
+            {"collapse_key": collapse_id(notification, as_it_is_bytes_max=COLLAPSE_KEY_BYTES_MAX)}
+        ),
     }
+    return target | _content(text, notification)
 
 
-def fit_text(notification: Notification) -> Text:
+def fit_text(notification: Notification, device: Device) -> Text | None:
+    """The text that fits for this device; None when it cannot, or may not be shortened."""
+    content = notification.content
     return fit(
-        text_of(notification.content),
-        lambda text: len(msgspec.json.encode(_data(text, notification))),
+        text_of(content, device.language),
+        content.options.oversize,
+        lambda text: data_bytes(text, notification),
         DATA_BYTES_MAX,
     )
 
 
-def _data(text: Text, notification: Notification) -> dict[str, Any]:
-    data: dict[str, Any] = {
+def data_bytes(text: Text, notification: Notification) -> int:
+    """What Pushy counts: `data`, not what is shown."""
+    return len(msgspec.json.encode(_content(text, notification).get("data")))
+
+
+def _content(text: Text, notification: Notification) -> Json:
+    options = notification.content.options
+    is_mutable = options.mutable_content or options.image is not None
+    content: Json = {
+        "data": _data(text, notification),
+        **({"content_available": True} if options.silent else {}),
+        **({"mutable_content": True} if is_mutable else {}),
+        **({} if options.silent else {"notification": _shown(text, options)}),
+    }
+    return apply_override(content, options.overrides.get("pushy"))
+
+
+def _data(text: Text, notification: Notification) -> Json:
+    options = notification.content.options
+    return {
         "title": text.title,
         "message": text.body,
-        "notification_id": str(notification.notification_id),
+        **identity(text, notification),
+        **given({"image": options.image, "click_action": options.click_action}),
     }
-    if text.data is not None:
-        data["data"] = msgspec.Raw(text.data.encode())
-    if text.data_truncated:
-        data["data_truncated"] = True
-    return data
+
+
+def _shown(text: Text, options: Options) -> Json:
+    return {
+        "title": text.title,
+        "body": text.body,
+        **given({"badge": options.badge, "sound": options.sound, "category": options.category}),
+        **localization("title_loc_key", "title_loc_args", options.title_loc),
+        **localization("loc_key", "loc_args", options.body_loc),
+    }
 
 
 class _Info(msgspec.Struct, frozen=True):

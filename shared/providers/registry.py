@@ -21,7 +21,11 @@ from shared.providers.apns_pool import TeamTransports
 from shared.providers.fcm import FcmAdapter
 from shared.providers.outcomes import Misconfigured, Outcome
 from shared.providers.pushy import PushyAdapter
+from shared.providers.pushy_api import PushyApi
 from shared.providers.webpush import WebPushAdapter
+from shared.settings import CommonSettings
+
+PUSHY_TIMEOUT_SECONDS = 30.0  # a push to 100,000 tokens is megabytes
 
 
 class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +40,28 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     timeout_seconds: float = 15
     is_local: bool = False
+
+
+def provider_settings(settings: CommonSettings) -> ProviderSettings:
+    """Those of a process's settings that the adapters need."""
+    return ProviderSettings(
+        apns_production_url=settings.apns_production_url,
+        apns_sandbox_url=settings.apns_sandbox_url,
+        fcm_url=settings.fcm_url,
+        fcm_token_url=settings.fcm_token_url,
+        pushy_url=settings.pushy_url,
+        webpush_allowed_hosts=settings.webpush_allowed_hosts,
+        ca_file=settings.ca_file,
+        timeout_seconds=settings.provider_timeout_seconds,
+        is_local=settings.is_local,
+    )
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """A push that is made up to see what a provider says of a credential."""
+
+    notification: Notification
+    device: Device
 
 
 class Adapters:
@@ -71,6 +97,21 @@ class Adapters:
                 return await self._pushy.send(notification, device, credential)
             case _:
                 return Misconfigured("credential_of_another_provider")
+
+    async def verify(self, provider: Provider, probe: Probe, credential: Credential) -> Outcome:
+        """What the provider says of a push to a token that nobody has: nothing is delivered.
+
+        Web Push services know no credential apart from a subscription; theirs is checked here.
+        """
+        match provider, credential:
+            case "fcm", FcmCredential():
+                return await self._fcm.send(
+                    probe.notification, probe.device, credential, is_dry_run=True
+                )
+            case "webpush", WebPushCredential():
+                return self._webpush.verify(credential)
+            case _:
+                return await self.send(provider, probe.notification, probe.device, credential)
 
     async def aclose(self) -> None:
         for adapter in (self._apns, self._fcm, self._webpush, self._pushy):
@@ -120,4 +161,15 @@ def create_adapters(settings: ProviderSettings, clock: Clock) -> Adapters:
             clock=clock,
             timeout_seconds=timeout,
         ),
+    )
+
+
+def create_pushy_api(settings: ProviderSettings) -> PushyApi:
+    """For what is asked of Pushy beside deliveries; on the running loop."""
+    return PushyApi(
+        RotatingTransport(
+            partial(Transport, ca_file=settings.ca_file, max_connections_per_host=32)
+        ),
+        base_url=settings.pushy_url,
+        timeout_seconds=PUSHY_TIMEOUT_SECONDS,
     )

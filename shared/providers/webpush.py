@@ -1,23 +1,24 @@
 """Web Push: encrypts the message and posts it to the subscription (CONTRACT §7, RFC 8030)."""
 
 from datetime import datetime
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
 from shared.clock import Clock
-from shared.crypto.vapid import VapidHeaders, origin_of
+from shared.crypto.vapid import VapidHeaders, load_private_key, origin_of, public_key_of
 from shared.domain.credentials import WebPushCredential
 from shared.domain.devices import Device, Subscription
 from shared.domain.notifications import Notification
 from shared.outbound.addresses import AddressPolicy, host_matches
 from shared.outbound.interface import HttpClient, TransportError
 from shared.providers.collapse import collapse_id
+from shared.providers.columns import URGENCIES, Json, given, web_message
 from shared.providers.expiry import ttl_seconds
 from shared.providers.failures import outcome_of
 from shared.providers.fit import Text, fit, text_of
-from shared.providers.outcomes import Misconfigured, Outcome, Rejected
+from shared.providers.outcomes import TOO_LARGE, Misconfigured, Outcome, Rejected, Sent, with_cut
+from shared.providers.overrides import apply_override
 from shared.providers.webpush_answers import classify
 from shared.providers.webpush_encryption import PLAINTEXT_BYTES_MAX, encrypt
 from shared.providers.webpush_subscription import (
@@ -60,15 +61,29 @@ class WebPushAdapter:
         endpoint = subscription.endpoint
         if endpoint_refusal(endpoint, self._allowed_hosts, is_local=self._is_local) is not None:
             return Rejected("endpoint_not_allowed")
+        text = fit_text(notification, device)
+        if text is None:
+            return TOO_LARGE
         try:
-            body = encrypt(build_plaintext(notification), *decode_keys(subscription))
+            body = encrypt(build_plaintext(text, notification), *decode_keys(subscription))
         except ValueError:
             return Rejected("invalid_subscription")
         try:
             vapid = self._authorization(credential, endpoint)
         except ValueError:
             return Misconfigured("invalid_vapid_key")
-        return await self._post(notification, endpoint, vapid, body)
+        return with_cut(await self._post(notification, endpoint, vapid, body), text.cut)
+
+    def verify(self, credential: WebPushCredential) -> Outcome:
+        """Whether the key pair signs and belongs together."""
+        try:
+            public_key = public_key_of(load_private_key(credential.vapid_private_key))
+            self._authorization(credential, "https://push.example")
+        except ValueError:
+            return Misconfigured("invalid_vapid_key")
+        if public_key != credential.vapid_public_key:
+            return Misconfigured("vapid_keys_differ")
+        return Sent()
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -97,15 +112,20 @@ class WebPushAdapter:
         )
 
 
-def build_plaintext(notification: Notification) -> bytes:
-    """The JSON that the service worker gets, shortened if it must be."""
-    return _encode(fit_text(notification), notification)
+def build_plaintext(text: Text, notification: Notification) -> bytes:
+    """The JSON that the service worker gets, with a text that fits."""
+    message: Json = web_message(text, notification)
+    patch = notification.content.options.overrides.get("webpush")
+    return msgspec.json.encode(apply_override(message, patch))
 
 
-def fit_text(notification: Notification) -> Text:
+def fit_text(notification: Notification, device: Device) -> Text | None:
+    """The text that fits for this device; None when it cannot, or may not be shortened."""
+    content = notification.content
     return fit(
-        text_of(notification.content),
-        lambda text: len(_encode(text, notification)),
+        text_of(content, device.language),
+        content.options.oversize,
+        lambda text: len(build_plaintext(text, notification)),
         PLAINTEXT_BYTES_MAX,
     )
 
@@ -115,8 +135,8 @@ def build_headers(notification: Notification, endpoint: str, now: datetime) -> d
     ttl = ttl_seconds(notification, now)
     headers = {
         "ttl": str(ttl),
-        "urgency": "high",
-        "topic": collapse_id(notification.notification_id),
+        "urgency": URGENCIES[notification.content.options.priority],
+        **given({"topic": collapse_id(notification)}),
         "content-encoding": "aes128gcm",
         "content-type": "application/octet-stream",
     }
@@ -124,18 +144,6 @@ def build_headers(notification: Notification, endpoint: str, now: datetime) -> d
     if ttl == 0 and host_matches(urlsplit(endpoint).hostname or "", _WNS):
         headers["x-wns-cache-policy"] = "no-cache"
     return headers
-
-
-def _encode(text: Text, notification: Notification) -> bytes:
-    payload: dict[str, Any] = {
-        "notification": {"title": text.title, "body": text.body},
-        "notification_id": str(notification.notification_id),
-    }
-    if text.data is not None:
-        payload["data"] = msgspec.Raw(text.data.encode())
-    if text.data_truncated:
-        payload["data_truncated"] = True
-    return msgspec.json.encode(payload)
 
 
 def _read_subscription(token: str) -> Subscription | None:

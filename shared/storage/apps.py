@@ -1,4 +1,7 @@
-"""Apps: configuration, webhook secrets (sealed) and client secrets (hashed)."""
+"""Apps: configuration, webhook secrets (sealed) and client secrets (hashed).
+
+A deleted app's tombstone (shared/storage/deletions.py) is no app: nothing here sees or changes it.
+"""
 
 from typing import Any
 from uuid import UUID
@@ -19,11 +22,14 @@ class AppRepository:
         self._keyring = keyring
 
     async def get(self, app_id: UUID) -> App | None:
-        document = await self._apps.find_one({"_id": app_id}, {"client_secret_hash": 0})
+        document = await self._apps.find_one(_live(app_id), {"client_secret_hash": 0})
         return None if document is None else self._from(document)
 
+    async def exists(self, app_id: UUID) -> bool:
+        return await self._apps.find_one(_live(app_id), {"_id": 1}) is not None
+
     async def create(self, app: App, client_secret_hash: bytes) -> bool:
-        """Insert the app; False when it exists already."""
+        """Insert the app; False when it exists already, or its predecessor's rows still do."""
         document = self._fields(app.app_id, msgspec.structs.asdict(app))
         document |= {"_id": app.app_id, "client_secret_hash": client_secret_hash}
         try:
@@ -35,7 +41,7 @@ class AppRepository:
     async def update(self, app_id: UUID, changes: dict[str, Any]) -> App | None:
         """Set App fields; the app as it is now, or None when there is none."""
         document = await self._apps.find_one_and_update(
-            {"_id": app_id},
+            _live(app_id),
             {"$set": self._fields(app_id, changes), "$inc": {"version": 1}},
         )
         return None if document is None else self._from(document)
@@ -43,23 +49,19 @@ class AppRepository:
     async def enable_first(self, app_id: UUID, changes: dict[str, Any]) -> App | None:
         """Set App fields only while the app has no webhook secret; None when it has one."""
         document = await self._apps.find_one_and_update(
-            {"_id": app_id, "webhook_secrets": []},
+            _live(app_id) | {"webhook_secrets": []},
             {"$set": self._fields(app_id, changes), "$inc": {"version": 1}},
         )
         return None if document is None else self._from(document)
 
     async def client_secret_hash(self, app_id: UUID) -> bytes | None:
-        document = await self._apps.find_one({"_id": app_id}, {"client_secret_hash": 1})
+        document = await self._apps.find_one(_live(app_id), {"client_secret_hash": 1})
         return None if document is None else bytes(document["client_secret_hash"])
 
     async def set_client_secret_hash(self, app_id: UUID, secret_hash: bytes) -> bool:
         """Whether the app exists."""
         change = {"$set": {"client_secret_hash": secret_hash}, "$inc": {"version": 1}}
-        return await self._apps.update_one({"_id": app_id}, change) == 1
-
-    async def delete(self, app_id: UUID) -> bool:
-        """Whether there was such an app."""
-        return await self._apps.delete_one({"_id": app_id})
+        return await self._apps.update_one(_live(app_id), change) == 1
 
     def _fields(self, app_id: UUID, values: dict[str, Any]) -> Document:
         fields = {k: v for k, v in values.items() if k not in ("app_id", "webhook_secrets")}
@@ -86,3 +88,7 @@ class AppRepository:
             for s in document["webhook_secrets"]
         )
         return App(app_id=app_id, **fields)
+
+
+def _live(app_id: UUID) -> Document:
+    return {"_id": app_id, "deleted_at": None}

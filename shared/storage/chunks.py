@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from shared.domain.notifications import Lane
 from shared.storage.mongo import Database, Document
 
 LEASE_SECONDS = 10
+CANCELLED_BY_CALLER = "cancelled_by_caller"
 _FREE = {"$expr": {"$lt": ["$lease_until", "$$NOW"]}}  # null and absent sort before any date
 # Releasing is the last step of settling, so a lease that is taken over was left in the middle.
 _TIMES_LEFT = {
@@ -31,6 +33,14 @@ class ChunkRef(msgspec.Struct, frozen=True):
     chunk_id: UUID
     provider: str
     lane: Lane
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Notifications `first` to `last` of a send."""
+
+    send_id: UUID
+    first: int
+    last: int
 
 
 class LeaseResult(msgspec.Struct, frozen=True):
@@ -113,11 +123,28 @@ class ChunkRepository:
 
     async def of_notification(self, app_id: UUID, send_id: UUID, index: int) -> list[Chunk]:
         """Those chunks of a send that hold deliveries of its notification `index`."""
-        holds = {"$elemMatch": {"$elemMatch": {"$eq": index}}}  # targets are [notification, device]
+        return await self.of_spans(app_id, [Span(send_id, index, index)])
+
+    async def of_spans(self, app_id: UUID, spans: Collection[Span]) -> list[Chunk]:
+        """Those chunks of some sends that hold deliveries of notifications within the spans."""
+        if not spans:
+            return []
         documents = await self._chunks.find(
-            {"send_id": send_id, "app_id": app_id, "targets": holds}
+            {
+                "app_id": app_id,
+                "$or": [{"send_id": s.send_id, "targets": _within(s)} for s in spans],
+            }
         )
         return [_from_document(document) for document in documents]
+
+    async def cancel(self, chunk: Chunk, indexes: Collection[int], now: datetime) -> None:
+        """End those deliveries of a chunk that wait and that nobody works on at this moment.
+
+        What a worker has leased is with the provider, or about to be; a worker that takes the
+        lease later sees what was written here.
+        """
+        if indexes:  # all may have been settled since the caller looked
+            await self._chunks.bulk_write([_cancelled(chunk, index, now) for index in indexes])
 
     async def refs_of_sends(self, send_ids: Collection[UUID]) -> list[ChunkRef]:
         """Pointers to the unfinished chunks of sends."""
@@ -162,6 +189,11 @@ class ChunkRepository:
 _OPEN = {"$in": [None, "accepted"]}
 
 
+def _within(span: Span) -> Document:
+    """A target is [notification, device], and a device's id is no number."""
+    return {"$elemMatch": {"$elemMatch": {"$gte": span.first, "$lte": span.last}}}
+
+
 def _state(row: DeliveryProgress) -> str:
     return f"st.{row.index}.0"
 
@@ -198,6 +230,18 @@ def _forward(row: DeliveryProgress) -> UpdateOne:
     return UpdateOne({"_id": row.chunk_id, "$or": behind}, {"$set": _fields([row])})
 
 
+def _cancelled(chunk: Chunk, index: int, now: datetime) -> UpdateOne:
+    attempts = chunk.attempts_of(index)
+    progress = Progress("cancelled", CANCELLED_BY_CALLER, attempts, None, now)
+    at = f"st.{index}"
+    unchanged: Document = {f"{at}.0": "accepted", f"{at}.2": attempts}
+    return UpdateOne(
+        {"_id": chunk.chunk_id, "done": False, "lease_owner": None}
+        | (unchanged if index in chunk.progress else {at: {"$exists": False}}),
+        {"$set": {at: list(msgspec.structs.astuple(progress))}},
+    )
+
+
 def to_document(chunk: Chunk) -> Document:
     """A new chunk as it is stored."""
     return {
@@ -228,5 +272,9 @@ def _from_document(document: Document) -> Chunk:
         targets=tuple(Target(*pair) for pair in document["targets"]),
         expires_at=document["expires_at"],
         times_left=document.get("times_left", 0),
-        progress={int(index): Progress(*row) for index, row in document["st"].items()},
+        progress={int(index): _progress(row) for index, row in document["st"].items()},
     )
+
+
+def _progress(row: list[Any]) -> Progress:
+    return msgspec.convert(row, Progress)

@@ -1,9 +1,11 @@
 """Provider credentials: sealed whole; only what may be shown stands beside in the clear."""
 
 import hashlib
+from collections.abc import Collection
 from uuid import UUID
 
 import msgspec
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from shared.clock import Clock
@@ -11,6 +13,7 @@ from shared.crypto.keyring import Keyring
 from shared.domain.credentials import (
     ApnsCredential,
     Credential,
+    CredentialNote,
     CredentialSummary,
     FcmCredential,
     PushyCredential,
@@ -31,6 +34,7 @@ _SHOWN = {
     "webpush": ("subject", "vapid_public_key"),
     "pushy": (),
 }
+_NOTES = ("last_success_at", "last_error_at", "last_error")
 
 
 class CredentialRepository:
@@ -72,6 +76,7 @@ class CredentialRepository:
             "updated_at": self._clock(),
             "details": {name: getattr(credential, name) for name in _SHOWN[provider]},
             "sealed": self._keyring.seal(plain, f"{app_id}|{provider}"),
+            **dict.fromkeys(_NOTES),
         }
 
     async def get(self, app_id: UUID, provider: Provider) -> Credential | None:
@@ -84,9 +89,20 @@ class CredentialRepository:
         documents = await self._credentials.find({"_id": {"$in": keys}})
         return {document["app_id"]: self._open(document) for document in documents}
 
+    async def apps_with(self, provider: Provider) -> list[UUID]:
+        """The apps that have a credential for a provider."""
+        documents = await self._credentials.find(
+            {"provider": provider}, projection={"app_id": 1}, sort=[("_id", 1)]
+        )
+        return [document["app_id"] for document in documents]
+
     async def summary(self, app_id: UUID, provider: Provider) -> CredentialSummary | None:
         document = await self._credentials.find_one(_key(app_id, provider), {"sealed": 0})
         return None if document is None else _summary(document)
+
+    async def note(self, notes: Collection[CredentialNote]) -> None:
+        """Remember how credentials were taken lately; one that was replaced since is left alone."""
+        await self._credentials.bulk_write([_noted(note) for note in notes])
 
     async def delete(self, app_id: UUID, provider: Provider) -> bool:
         return await self._credentials.delete_one(_key(app_id, provider))
@@ -102,10 +118,18 @@ def _key(app_id: UUID, provider: Provider) -> Document:
     return {"_id": f"{app_id}:{provider}"}
 
 
+def _noted(note: CredentialNote) -> UpdateOne:
+    key = _key(note.app_id, note.provider) | {"fingerprint": note.fingerprint}
+    if note.error is None:
+        return UpdateOne(key, {"$max": {"last_success_at": note.at}})
+    return UpdateOne(key, {"$set": {"last_error_at": note.at, "last_error": note.error}})
+
+
 def _summary(document: Document) -> CredentialSummary:
     return CredentialSummary(
         provider=document["provider"],
         fingerprint=document["fingerprint"],
         updated_at=document["updated_at"],
         details=document["details"],
+        **{name: document.get(name) for name in _NOTES},
     )

@@ -12,6 +12,7 @@ from shared.clock import Clock
 from shared.crypto.keyring import CannotOpen, Keyring
 from shared.domain.devices import (
     ACTIVE_DEVICES_PER_USER_MAX,
+    ActiveDevice,
     Device,
     Platform,
     Provider,
@@ -35,14 +36,6 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str | None = None
     app_version: str | None = None
     apns_environment: str | None = None
-
-
-class ActiveDevice(msgspec.Struct, frozen=True):
-    """What accepting a send needs to know of a device."""
-
-    device_id: UUID
-    user_id: UUID
-    provider: Provider
 
 
 class DeviceFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +65,8 @@ class DeviceRepository:
         identity = identity_of(provider, token)
         return self._keyring.lookup_hash(identity.encode(), f"{app_id}|token")
 
-    def _key(self, app_id: UUID, registration: Registration) -> Document:
+    def key_of(self, app_id: UUID, registration: Registration) -> Document:
+        """Which row a token has in an app."""
         token_hash = self.token_hash(app_id, registration.provider, registration.token)
         return {"app_id": app_id, "token_hash": token_hash}
 
@@ -82,8 +76,8 @@ class DeviceRepository:
         Returns:
             The device's id, which stays the same for as long as the app knows the token.
         """
-        key = self._key(app_id, registration)
-        change = self._registered(app_id, registration)
+        key = self.key_of(app_id, registration)
+        change = self.registered(app_id, registration)
         try:
             document = await self._devices.find_one_and_update(key, change, upsert=True)
         except DuplicateKeyError:  # two first registrations of one token raced: the other one won
@@ -92,7 +86,8 @@ class DeviceRepository:
         device_id: UUID = document["_id"]
         return device_id
 
-    def _registered(self, app_id: UUID, registration: Registration) -> Document:
+    def registered(self, app_id: UUID, registration: Registration) -> Document:
+        """The change that makes a row this registration's."""
         now = self._clock()
         fields = msgspec.structs.asdict(registration)
         token: str = fields.pop("token")
@@ -119,12 +114,12 @@ class DeviceRepository:
         surplus = [row["_id"] for row in rows[ACTIVE_DEVICES_PER_USER_MAX:]]
         if surplus:
             await self._devices.update_many(
-                query | {"_id": {"$in": surplus}}, self._deactivated("too_many_devices")
+                query | {"_id": {"$in": surplus}}, self.deactivated("too_many_devices")
             )
 
     async def touch(self, app_id: UUID, registration: Registration) -> UUID | None:
         """Register a user's own active, unchanged token again; None when there is no such."""
-        own = self._key(app_id, registration) | {
+        own = self.key_of(app_id, registration) | {
             "user_id": registration.user_id,
             "provider": registration.provider,
             "active": True,
@@ -133,7 +128,7 @@ class DeviceRepository:
         if document is None or self._from(document).token != registration.token:
             return None
         document = await self._devices.find_one_and_update(
-            own, {"$set": self._registered(app_id, registration)["$set"]}
+            own, {"$set": self.registered(app_id, registration)["$set"]}
         )
         return None if document is None else document["_id"]
 
@@ -152,9 +147,11 @@ class DeviceRepository:
     async def active_of_users(self, app_id: UUID, user_ids: Collection[UUID]) -> list[ActiveDevice]:
         documents = await self._devices.find(
             {"app_id": app_id, "user_id": {"$in": list(user_ids)}, "active": True},
-            projection={"user_id": 1, "provider": 1},
+            projection={"user_id": 1, "provider": 1, "platform": 1},
         )
-        return [ActiveDevice(d["_id"], d["user_id"], d["provider"]) for d in documents]
+        return [
+            ActiveDevice(d["_id"], d["user_id"], d["provider"], d["platform"]) for d in documents
+        ]
 
     async def page(
         self, app_id: UUID, which: DeviceFilter, *, limit: int, after: UUID | None = None
@@ -176,7 +173,7 @@ class DeviceRepository:
         query: Document = {"_id": device_id, "app_id": app_id}
         if user_id is not None:
             query["user_id"] = user_id
-        change = self._deactivated("unregistered_by_caller")
+        change = self.deactivated("unregistered_by_caller")
         if await self._devices.update_one(query | {"active": True}, change):
             return True
         return await self._devices.find_one(query, {"_id": 1}) is not None
@@ -202,7 +199,7 @@ class DeviceRepository:
             "active": True,
             "registered_at": {"$lte": registered_before},
         }
-        return await self._devices.update_one(query, self._deactivated(reason)) == 1
+        return await self._devices.update_one(query, self.deactivated(reason)) == 1
 
     async def suspect(self, app_id: UUID, device_id: UUID, *, token_hash: bytes) -> int:
         """Count one more suspicion against a token; how many it has in a row now."""
@@ -217,7 +214,8 @@ class DeviceRepository:
             {"_id": device_id, "app_id": app_id}, {"$set": {"suspicions": 0}}
         )
 
-    def _deactivated(self, reason: str) -> Document:
+    def deactivated(self, reason: str) -> Document:
+        """The change that deactivates a row."""
         return {
             "$set": {
                 "active": False,

@@ -1,12 +1,13 @@
 """Keys that the service makes for itself and all its processes share, sealed at rest."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from pymongo.errors import DuplicateKeyError
 
 from shared.clock import Clock
 from shared.crypto.keyring import CannotOpen, Keyring
-from shared.storage.mongo import Database
+from shared.storage.mongo import Database, Document
 
 
 class WrongKeyRing(Exception):
@@ -32,14 +33,31 @@ class KeyRepository:
         except CannotOpen as error:
             raise WrongKeyRing(f"FANFARE_ENCRYPTION_KEYS: {error}") from None
 
-    async def get_or_create(self, name: str, make: Callable[[], bytes]) -> bytes:
+    async def get_or_create(
+        self, name: str, make: Callable[[], bytes], *, expires_at: datetime | None = None
+    ) -> bytes:
         """The key of that name; the first caller of all processes makes it."""
-        context = f"keys|{name}"
+        found = await self.find(name)
+        if found is not None:
+            return found
+        document: Document = {
+            "_id": name,
+            "sealed": self._keyring.seal(make(), _context(name)),
+            "created_at": self._clock(),
+        }
+        if expires_at is not None:
+            document["expires_at"] = expires_at
+        try:
+            await self._keys.insert_one(document)
+        except DuplicateKeyError:
+            document = await self._keys.find_one({"_id": name})
+        return self._keyring.open(document["sealed"], _context(name))
+
+    async def find(self, name: str) -> bytes | None:
+        """The key of that name, if it was ever made and has not expired."""
         document = await self._keys.find_one({"_id": name})
-        if document is None:
-            document = {"_id": name, "sealed": self._keyring.seal(make(), context)}
-            try:
-                await self._keys.insert_one(document | {"created_at": self._clock()})
-            except DuplicateKeyError:
-                document = await self._keys.find_one({"_id": name})
-        return self._keyring.open(document["sealed"], context)
+        return None if document is None else self._keyring.open(document["sealed"], _context(name))
+
+
+def _context(name: str) -> str:
+    return f"keys|{name}"

@@ -23,6 +23,13 @@ def _kept(field: str, days: float) -> IndexModel:
 
 
 INDEXES: dict[str, list[IndexModel]] = {
+    "apps": [
+        IndexModel(
+            [("deleted_at", ASCENDING)],
+            name="deleted",
+            partialFilterExpression={"deleted_at": {"$exists": True}},
+        )
+    ],
     "enrolments": [
         IndexModel([("app_id", ASCENDING), ("user_id", ASCENDING)], name="app_user", unique=True)
     ],
@@ -34,14 +41,32 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("app_id", ASCENDING), ("active", ASCENDING), ("_id", ASCENDING)], name="page"),
         _kept("deactivated_at", _KEEP_INACTIVE_DEVICES_DAYS),
     ],
+    "sessions": [IndexModel([("app_id", ASCENDING)], name="app")],
     "sends": [
         IndexModel(
             [("published", ASCENDING), ("created_at", ASCENDING), ("delivery_count", ASCENDING)],
             name="outbox",
             partialFilterExpression={"published": False},
         ),
+        IndexModel([("app_id", ASCENDING), ("_id", DESCENDING)], name="app"),
+        IndexModel(
+            [("app_id", ASCENDING), ("users", ASCENDING), ("_id", DESCENDING)], name="app_user"
+        ),
+        IndexModel(
+            [("due_at", ASCENDING)],
+            name="due",
+            partialFilterExpression={"due_at": {"$exists": True}},
+        ),
+        IndexModel(
+            [("claim", ASCENDING)],
+            name="claim",
+            unique=True,
+            partialFilterExpression={"claim": {"$exists": True}},
+        ),
         _kept("kept_from", _KEEP_SENDS_DAYS),
     ],
+    "contents": [_kept("kept_from", _KEEP_SENDS_DAYS)],
+    "idempotency": [IndexModel([("expires_at", ASCENDING)], name="kept", expireAfterSeconds=0)],
     "chunks": [
         IndexModel([("send_id", ASCENDING)], name="send"),
         IndexModel(
@@ -67,6 +92,11 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("app_id", ASCENDING), ("died_at", DESCENDING)], name="app_time"),
         _kept("died_at", _KEEP_DEAD_LETTERS_DAYS),
     ],
+    "dev_sends": [
+        IndexModel([("app_id", ASCENDING)], name="app"),
+        _kept("created_at", _KEEP_RECEIPTS_DAYS),
+    ],
+    "keys": [IndexModel([("expires_at", ASCENDING)], name="kept", expireAfterSeconds=0)],
     "due": [IndexModel([("due_at", ASCENDING)], name="due")],
 }
 

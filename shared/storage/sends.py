@@ -1,83 +1,108 @@
-"""Sends: one document per accepted request; its insertion is the moment of acceptance.
-
-Contents are MessagePack: JSON would write a control character in six bytes, and the largest batch
-that is allowed would not fit into one document.
-"""
+"""Sends: one document per accepted request; its insertion is the moment of acceptance."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-import msgspec
+from pymongo.errors import DuplicateKeyError
 
-from shared import ids
 from shared.domain.deliveries import Chunk
-from shared.domain.notifications import Content, Lane, Notification
+from shared.domain.sends import Outline, Send
 from shared.storage.chunks import to_document
 from shared.storage.mongo import Database, Document
+from shared.storage.send_documents import (
+    outline_of,
+    part_key,
+    part_keys,
+    send_of,
+    to_documents,
+)
 
-
-class Recipient(msgspec.Struct, frozen=True, array_like=True):
-    """One notification of a send: who gets which of its contents."""
-
-    user_id: UUID
-    content: int
-
-
-class Send(msgspec.Struct, frozen=True, kw_only=True):
-    """One accepted request. Notification i of it is `recipients[i]`."""
-
-    send_id: UUID
-    app_id: UUID
-    created_at: datetime
-    contents: tuple[Content, ...]
-    recipients: tuple[Recipient, ...]
-    lane: Lane
-    delivery_count: int
-    published: bool = False
-
-    def notification(self, index: int) -> Notification:
-        """Notification `index`.
-
-        Raises:
-            IndexError: the send has fewer.
-        """
-        recipient = self.recipients[index]
-        content = self.contents[recipient.content]
-        return Notification(
-            notification_id=ids.notification_id(self.send_id, index),
-            app_id=self.app_id,
-            user_id=recipient.user_id,
-            content=content,
-            accepted_at=self.created_at,
-            expires_at=self.created_at + timedelta(seconds=content.ttl_seconds),
-        )
+_OUTLINE: Document = {"contents": 0}
 
 
 class SendRepository:
-    """Chunks go first and the send last, so a send that exists is whole."""
+    """Parts and chunks go first and the send last, so a send that exists is whole."""
 
     def __init__(self, database: Database) -> None:
         self._sends = database["sends"]
         self._chunks = database["chunks"]
+        self._parts = database["contents"]
 
-    async def insert(self, send: Send, chunks: list[Chunk]) -> None:
+    async def insert(self, send: Send, chunks: list[Chunk], *, claim: UUID | None = None) -> bool:
         """Record an accepted request, majority-committed when this returns.
+
+        Args:
+            send: the request.
+            chunks: its deliveries.
+            claim: at most one send is recorded under the same claim.
+
+        Returns:
+            False when another send has the claim; then nothing was accepted.
 
         Raises:
             StorageUnavailable: it may or may not have been recorded.
         """
+        document, parts = to_documents(send)
+        if claim is not None:
+            document["claim"] = claim
+        if parts:
+            await self._parts.insert_many(parts)
         if chunks:
             await self._chunks.insert_many([to_document(c) for c in chunks])
-        await self._sends.insert_one(_to_document(send))
+        try:
+            await self._sends.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
 
     async def get(self, app_id: UUID, send_id: UUID) -> Send | None:
         document = await self._sends.find_one({"_id": send_id, "app_id": app_id})
-        return None if document is None else _from_document(document)
+        return None if document is None else (await self._whole([document])).get(send_id)
+
+    async def outline(self, app_id: UUID, send_id: UUID) -> Outline | None:
+        """A send without its contents."""
+        document = await self._sends.find_one({"_id": send_id, "app_id": app_id}, _OUTLINE)
+        return None if document is None else outline_of(document)
+
+    async def app_of(self, send_id: UUID) -> UUID | None:
+        """The app of a send, whosever it is."""
+        document = await self._sends.find_one({"_id": send_id}, {"app_id": 1})
+        return None if document is None else document["app_id"]
+
+    async def of_claim(self, claim: UUID) -> UUID | None:
+        """The send that was recorded under a claim."""
+        document = await self._sends.find_one({"claim": claim}, {"_id": 1})
+        return None if document is None else document["_id"]
 
     async def of_ids(self, send_ids: Collection[UUID]) -> dict[UUID, Send]:
-        documents = await self._sends.find({"_id": {"$in": list(send_ids)}})
-        return {document["_id"]: _from_document(document) for document in documents}
+        return await self._whole(await self._sends.find({"_id": {"$in": list(send_ids)}}))
+
+    async def page(
+        self, app_id: UUID, *, user_id: UUID | None, up_to: UUID | None, limit: int
+    ) -> list[Outline]:
+        """An app's newest sends, those with `up_to` or older; of one user when one is given."""
+        query: Document = {"app_id": app_id}
+        if user_id is not None:
+            query["users"] = user_id
+        if up_to is not None:
+            query["_id"] = {"$lte": up_to}
+        documents = await self._sends.find(
+            query, projection=_OUTLINE, sort=[("_id", -1)], limit=limit
+        )
+        return [outline_of(document) for document in documents]
+
+    async def cancel(self, app_id: UUID, send_id: UUID, index: int) -> Outline | None:
+        """Call a notification off; the send as it is then.
+
+        The send counts as unpublished from then on, so that a sweeper has the chunks looked at
+        again even when the caller cannot.
+        """
+        document = await self._sends.find_one_and_update(
+            {"_id": send_id, "app_id": app_id},
+            {"$addToSet": {"cancelled": index}, "$set": {"published": False}},
+        )
+        return None if document is None else outline_of(document)
 
     async def flag_published(self, send_ids: Collection[UUID]) -> None:
         """Note that the queue has confirmed all pointers of these sends."""
@@ -106,29 +131,17 @@ class SendRepository:
         )
         return int(rows[0]["count"]) if rows else 0
 
-
-def _to_document(send: Send) -> Document:
-    return {
-        "_id": send.send_id,
-        "app_id": send.app_id,
-        "created_at": send.created_at,
-        "kept_from": send.created_at,
-        "contents": [msgspec.msgpack.encode(content) for content in send.contents],
-        "recipients": [[r.user_id, r.content] for r in send.recipients],
-        "lane": send.lane,
-        "delivery_count": send.delivery_count,
-        "published": send.published,
-    }
-
-
-def _from_document(document: Document) -> Send:
-    return Send(
-        send_id=document["_id"],
-        app_id=document["app_id"],
-        created_at=document["created_at"],
-        contents=tuple(msgspec.msgpack.decode(c, type=Content) for c in document["contents"]),
-        recipients=tuple(Recipient(*pair) for pair in document["recipients"]),
-        lane=document["lane"],
-        delivery_count=document.get("delivery_count", 0),
-        published=document["published"],
-    )
+    async def _whole(self, documents: list[Document]) -> dict[UUID, Send]:
+        """Sends with their contents, wherever these stand; not those that are being deleted."""
+        keys = [key for document in documents for key in part_keys(document)]
+        parts = await self._parts.find({"_id": {"$in": keys}}) if keys else []
+        texts = {part_key(part["_id"]): part["contents"] for part in parts}
+        return {
+            document["_id"]: send_of(
+                document,
+                document["contents"]
+                or [text for key in part_keys(document) for text in texts[part_key(key)]],
+            )
+            for document in documents
+            if all(part_key(key) in texts for key in part_keys(document))
+        }

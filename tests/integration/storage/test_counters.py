@@ -15,7 +15,7 @@ from shared.domain.receipts import Receipt
 from shared.storage.credentials import CredentialRepository
 from shared.storage.keys import KeyRepository, WrongKeyRing
 from shared.storage.leases import LeaseRepository
-from shared.storage.limits import LimitRepository
+from shared.storage.limits import LimitRepository, Window
 from shared.storage.mongo import Database
 from shared.storage.quotas import QuotaRepository
 from shared.storage.receipts import ReceiptRepository
@@ -61,27 +61,92 @@ async def test_exactly_ten_registrations_in_any_hour(database: Database) -> None
     now = NOW
     limits = LimitRepository(database, lambda: now)
 
-    waits = await asyncio.gather(*(limits.try_registration(APP_ID, USER_ID) for _ in range(60)))
+    windows = await asyncio.gather(*(limits.try_registration(APP_ID, USER_ID) for _ in range(60)))
 
-    assert waits.count(None) == 10
-    assert {wait for wait in waits if wait is not None} == {3_600.0}
-    now += timedelta(seconds=3_599)
-    assert await limits.try_registration(APP_ID, USER_ID) == 1.0
-    now += timedelta(seconds=1)
-    assert await limits.try_registration(APP_ID, USER_ID) is None
+    assert sorted(w.remaining for w in windows if w.is_taken) == list(range(10))
+    assert {w.frees_seconds for w in windows} == {3_600.0}
+    now += timedelta(seconds=3_599.999)
+    refused = await limits.try_registration(APP_ID, USER_ID)
+    assert refused == Window(is_taken=False, remaining=0, frees_seconds=0.001)
+    now += timedelta(milliseconds=1)
+    assert (await limits.try_registration(APP_ID, USER_ID)).is_taken
+
+
+async def test_a_window_slides_over_uses_at_different_instants(database: Database) -> None:
+    now = NOW
+    limits = LimitRepository(database, lambda: now)
+    for minute in range(10):
+        now = NOW + timedelta(minutes=minute)
+        assert (await limits.try_registration(APP_ID, USER_ID)).is_taken
+
+    now = NOW + timedelta(minutes=61)
+    taken = [(await limits.try_registration(APP_ID, USER_ID)).is_taken for _ in range(4)]
+
+    assert taken == [True, True, False, False]
+    window = await limits.registrations(APP_ID, USER_ID)
+    assert (window.remaining, window.frees_seconds) == (0, 60.0)
+
+
+async def test_looking_at_a_window_takes_nothing(database: Database) -> None:
+    limits = LimitRepository(database, lambda: NOW)
+
+    before = await limits.registrations(APP_ID, USER_ID)
+    await limits.try_registration(APP_ID, USER_ID)
+    after = [await limits.registrations(APP_ID, USER_ID) for _ in range(3)]
+
+    assert before == Window(is_taken=False, remaining=10, frees_seconds=0.0)
+    assert {(window.remaining, window.frees_seconds) for window in after} == {(9, 3_600.0)}
+
+
+async def test_clocks_that_differ_leave_a_window_whole(database: Database) -> None:
+    ahead = LimitRepository(database, lambda: NOW + timedelta(seconds=2.5))
+    behind = LimitRepository(database, lambda: NOW)
+
+    tries = await asyncio.gather(
+        *((ahead, behind)[i % 2].try_registration(APP_ID, USER_ID) for i in range(40))
+    )
+
+    assert sum(window.is_taken for window in tries) == 10
+    assert (await behind.registrations(APP_ID, USER_ID)).remaining == 0
+    assert {window.remaining for window in tries if not window.is_taken} == {0}
+
+
+async def test_windows_are_per_app_and_user(database: Database) -> None:
+    limits = LimitRepository(database, lambda: NOW)
+    for _ in range(10):
+        await limits.try_registration(APP_ID, USER_ID)
+
+    others = [(APP_ID, SEND_ID), (SEND_ID, USER_ID)]
+
+    assert all([(await limits.try_registration(*pair)).is_taken for pair in others])
+    assert not (await limits.try_registration(APP_ID, USER_ID)).is_taken
+
+
+async def test_a_window_is_tidied_long_after_its_last_use(database: Database) -> None:
+    now = NOW
+    limits = LimitRepository(database, lambda: now)
+    await limits.try_registration(APP_ID, USER_ID)
+    now += timedelta(minutes=30)
+    await limits.try_registration(APP_ID, USER_ID)
+
+    (document,) = await database["limits"].find({})
+
+    assert document["expires_at"] == now + timedelta(hours=2)
 
 
 async def test_failures_block_until_they_are_old(database: Database) -> None:
     now, window = NOW, timedelta(minutes=15)
     limits = LimitRepository(database, lambda: now)
-    for _ in range(3):
-        assert await limits.blocked_for("k", most=3, window=window) is None
-        await limits.record_failure("k", most=3, window=window)
 
-    assert await limits.blocked_for("k", most=3, window=window) == 900
-    assert await limits.blocked_for("other", most=3, window=window) is None
+    tries = await asyncio.gather(
+        *(limits.try_failure("k", most=3, window=window) for _ in range(30))
+    )
+
+    assert sum(failure.is_taken for failure in tries) == 3
+    assert {failure.frees_seconds for failure in tries} == {900}
+    assert (await limits.try_failure("other", most=3, window=window)).is_taken
     now += window
-    assert await limits.blocked_for("k", most=3, window=window) is None
+    assert (await limits.try_failure("k", most=3, window=window)).is_taken
 
 
 async def test_a_role_has_one_holder_at_a_time(database: Database) -> None:

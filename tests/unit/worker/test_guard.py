@@ -29,6 +29,7 @@ def test_a_live_delivery_may_be_sent() -> None:
             "cancelled",
             "push_not_enabled",
         ),
+        (a_loaded(send=a_send(cancelled=frozenset([0]))), "cancelled", "cancelled_by_caller"),
         (a_loaded(devices={}), "unregistered", "inactive_device"),
         (a_loaded(devices={DEVICE_ID: a_device(token="")}), "rejected", "unreadable_token"),
         (
@@ -64,3 +65,15 @@ def test_now_or_never_has_the_time_of_one_hand_over() -> None:
 
     assert isinstance(guard(loaded, 0, NOW + timedelta(seconds=1)), Push)
     assert isinstance(guard(loaded, 0, NOW + NOW_OR_NEVER_GRACE), Settle)
+
+
+def test_guard_sends_what_was_not_itself_cancelled() -> None:
+    assert isinstance(guard(a_loaded(send=a_send(cancelled=frozenset([1]))), 0, NOW), Push)
+
+
+def test_guard_counts_a_scheduled_ones_life_from_its_time() -> None:
+    at = NOW + timedelta(hours=1)
+    loaded = a_loaded(send=a_send(contents=(a_content(ttl_seconds=0, send_at=at),)))
+
+    assert isinstance(guard(loaded, 0, at), Push)
+    assert isinstance(guard(loaded, 0, at + NOW_OR_NEVER_GRACE), Settle)

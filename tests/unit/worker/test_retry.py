@@ -29,6 +29,10 @@ policy = RetryPolicy(LEVELS, park_seconds=PARK_SECONDS)
     [
         (Sent("m1"), Settle(state="sent", provider_message_id="m1")),
         (
+            Sent("m1", ("body",)),
+            Settle(state="sent", provider_message_id="m1", cut=("body",)),
+        ),
+        (
             Unregistered("Unregistered", NOW),
             Settle(
                 state="unregistered",
@@ -139,3 +143,15 @@ def test_long_waits_are_spread_by_a_fifth(spread: float, attempt: int) -> None:
 
     assert isinstance(step, Later)
     assert 0.8 * base <= step.wait_seconds <= 1.2 * base
+
+
+def test_an_unknown_outcome_is_final_when_a_resend_is_not_wanted() -> None:
+    step = policy.next_step(Ambiguous("timeout"), a_situation(is_resent_when_unknown=False))
+
+    assert step == Settle(state="unknown", reason="timeout")
+
+
+def test_what_was_certainly_not_taken_is_retried_even_when_a_resend_is_not_wanted() -> None:
+    step = policy.next_step(Unavailable("503"), a_situation(is_resent_when_unknown=False))
+
+    assert step == Later(wait_seconds=5, reason="503")

@@ -17,6 +17,7 @@ from shared.domain.credentials import (
 )
 from shared.domain.devices import Device, Subscription, SubscriptionKeys
 from shared.domain.notifications import Content, Notification
+from shared.domain.options import Options
 
 NOW = datetime(2026, 3, 19, 8, 0, tzinfo=UTC)
 NOTIFICATION_ID = UUID("018f0000-0000-7000-8000-000000000001")
@@ -31,15 +32,21 @@ RECEIVER_KEY = (
 AUTH_SECRET = "BTBZMqHH6r4Tts7J_aSIgg"
 
 
+_CONTENT = ("title", "body", "data")
+
+
 def make_notification(**changes: Any) -> Notification:
-    content = {name: changes.pop(name) for name in ("title", "body", "data") if name in changes}
+    content = {name: changes.pop(name) for name in _CONTENT if name in changes}
+    options = {name: changes.pop(name) for name in Options.__struct_fields__ if name in changes}
+    if options:
+        content["options"] = Options(**options)
     ttl = changes.pop("ttl_seconds", 3_600)
     fields: dict[str, Any] = {
         "notification_id": NOTIFICATION_ID,
         "app_id": APP_ID,
         "user_id": USER_ID,
         "content": Content(**{"title": "Hello", "body": "World", "ttl_seconds": ttl} | content),
-        "accepted_at": NOW,
+        "starts_at": NOW,
         "expires_at": NOW + timedelta(seconds=ttl),
     }
     return Notification(**fields | changes)

@@ -5,7 +5,6 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from shared.providers.apns import build_request
 from shared.providers.apns_pool import encode, headers_of
 from tests.unit.shared.providers.builders import (
     NOTIFICATION_ID,
@@ -13,12 +12,13 @@ from tests.unit.shared.providers.builders import (
     make_device,
     make_notification,
 )
+from tests.unit.shared.providers.built import apns_request
 
 CREDENTIAL = make_apns_credential()
 
 
 def test_build_payload_of_the_contract() -> None:
-    request = build_request(make_notification(data='{"a":[1,1e400]}'), make_device(), CREDENTIAL)
+    request = apns_request(make_notification(data='{"a":[1,1e400]}'), make_device(), CREDENTIAL)
 
     assert encode(request.message) == (
         b'{"aps":{"alert":{"title":"Hello","body":"World"}},'
@@ -29,7 +29,7 @@ def test_build_payload_of_the_contract() -> None:
 def test_build_headers() -> None:
     notification = make_notification()
 
-    request = build_request(notification, make_device(), CREDENTIAL)
+    request = apns_request(notification, make_device(), CREDENTIAL)
 
     assert headers_of(request) == {
         "apns-id": "b22cc0d9-fa98-5eba-bd11-d91d508ae93d",
@@ -43,15 +43,13 @@ def test_build_headers() -> None:
 
 
 def test_build_expires_at_0_when_now_or_never() -> None:
-    request = build_request(make_notification(ttl_seconds=0), make_device(), CREDENTIAL)
+    request = apns_request(make_notification(ttl_seconds=0), make_device(), CREDENTIAL)
 
     assert headers_of(request)["apns-expiration"] == "0"
 
 
 def test_build_gives_each_attempt_the_same_ids() -> None:
-    first, second = (
-        build_request(make_notification(), make_device(), CREDENTIAL) for _ in range(2)
-    )
+    first, second = (apns_request(make_notification(), make_device(), CREDENTIAL) for _ in range(2))
 
     assert first.notification_id == second.notification_id == first.notification_id.lower()
     assert first.collapse_key == second.collapse_key
@@ -62,7 +60,7 @@ def test_build_gives_each_attempt_the_same_ids() -> None:
     [{"notification_id": UUID(int=7)}, {"device_id": UUID(int=7)}],
 )
 def test_build_gives_each_delivery_its_own_id(changes: dict[str, UUID]) -> None:
-    other = build_request(
+    other = apns_request(
         make_notification(notification_id=changes.get("notification_id", NOTIFICATION_ID)),
         make_device(**{k: v for k, v in changes.items() if k == "device_id"}),
         CREDENTIAL,
@@ -70,13 +68,13 @@ def test_build_gives_each_delivery_its_own_id(changes: dict[str, UUID]) -> None:
 
     assert (
         other.notification_id
-        != build_request(make_notification(), make_device(), CREDENTIAL).notification_id
+        != apns_request(make_notification(), make_device(), CREDENTIAL).notification_id
     )
 
 
 @pytest.mark.parametrize("body", ["漢" * 4_096, '"\\\n' * 1_365, "a" * 4_096])
 def test_build_fits_in_4096_bytes(body: str) -> None:
-    request = build_request(make_notification(body=body), make_device(), CREDENTIAL)
+    request = apns_request(make_notification(body=body), make_device(), CREDENTIAL)
 
     payload = encode(request.message)
     assert 4_000 < len(payload) <= 4_096
@@ -86,7 +84,7 @@ def test_build_fits_in_4096_bytes(body: str) -> None:
 def test_build_leaves_out_data_that_does_not_fit() -> None:
     data = '{"k":"' + "x" * 4_080 + '"}'
 
-    request = build_request(make_notification(data=data), make_device(), CREDENTIAL)
+    request = apns_request(make_notification(data=data), make_device(), CREDENTIAL)
 
     assert request.message["data_truncated"] is True
     assert "data" not in request.message

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.outbound.interface import Response
-from shared.providers.apns import build_request, classify
+from shared.providers.apns import classify
 from shared.providers.apns_pool import ApnsResult, result_of
 from shared.providers.outcomes import (
     Misconfigured,
@@ -18,12 +18,11 @@ from shared.providers.outcomes import (
 )
 from tests.unit.shared.providers.builders import (
     NOW,
-    make_apns_credential,
-    make_device,
     make_notification,
 )
+from tests.unit.shared.providers.built import apns_request
 
-REQUEST = build_request(make_notification(), make_device(), make_apns_credential())
+REQUEST = apns_request(make_notification())
 APNS_ID = "eabeae54-14a8-11e5-b60b-1697f925ec7b"
 
 

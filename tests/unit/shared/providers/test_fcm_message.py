@@ -1,20 +1,19 @@
 """What goes to FCM, for each platform."""
 
-import msgspec
 import pytest
 
 from shared.domain.devices import Device, Platform
 from shared.providers.collapse import collapse_id
-from shared.providers.fcm_message import build_message, data_entries, payload_bytes
+from shared.providers.fcm_message import data_entries, payload_bytes
 from shared.providers.fit import Text
 from tests.unit.shared.providers.builders import (
     NOTIFICATION_ID,
-    NOW,
     make_device,
     make_notification,
 )
+from tests.unit.shared.providers.built import fcm
 
-COLLAPSE = collapse_id(NOTIFICATION_ID)
+COLLAPSE = collapse_id(make_notification())
 SHOWN = {"title": "Hello", "body": "World"}
 
 
@@ -23,9 +22,7 @@ def device(platform: Platform) -> Device:
 
 
 def built(platform: Platform, **changes: object) -> dict[str, object]:
-    message = build_message(make_notification(**changes), device(platform), NOW)
-    decoded: dict[str, object] = msgspec.json.decode(msgspec.json.encode(message))
-    return decoded
+    return fcm(make_notification(**changes), device(platform))
 
 
 def test_build_for_android() -> None:
@@ -112,7 +109,7 @@ def test_build_fits(platform: Platform) -> None:
         title="é" * 256, body="漢" * 4_096, data='{"k":"' + "x" * 4_000 + '"}'
     )
 
-    message = build_message(notification, device(platform), NOW)
+    message = fcm(notification, device(platform))
 
     assert payload_bytes(message) <= 4_096 + 200  # the headers come on top
     assert message["notification"]["body"].endswith("…")

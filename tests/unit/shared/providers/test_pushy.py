@@ -14,13 +14,14 @@ from shared.providers.outcomes import (
     Unavailable,
     Unregistered,
 )
-from shared.providers.pushy import PushyAdapter, build_body, classify
+from shared.providers.pushy import PushyAdapter, classify
 from tests.unit.shared.providers.builders import (
     NOW,
     make_device,
     make_notification,
     make_pushy_credential,
 )
+from tests.unit.shared.providers.built import pushy_body
 from tests.unit.shared.providers.fake_http import FakeHttp, json_response
 
 DEVICE = make_device(provider="pushy", platform="android", token="token-1")
@@ -75,25 +76,26 @@ def test_classify_every_answer(response: Response, expected: Outcome) -> None:
 
 
 def test_build_body_has_every_column_of_the_contract() -> None:
-    body = build_body(make_notification(data='{"a":{"b":1e400}}'), DEVICE, NOW)
+    body = pushy_body(make_notification(data='{"a":{"b":1e400}}'), DEVICE)
 
     assert msgspec.json.encode(body) == (
-        b'{"to":"token-1","data":{"title":"Hello","message":"World",'
+        b'{"to":"token-1","time_to_live":3600,'
+        b'"collapse_key":"' + body["collapse_key"].encode() + b'",'
+        b'"data":{"title":"Hello","message":"World",'
         b'"notification_id":"018f0000-0000-7000-8000-000000000001","data":{"a":{"b":1e400}}},'
-        b'"notification":{"title":"Hello","body":"World"},"time_to_live":3600,'
-        b'"collapse_key":"' + body["collapse_key"].encode() + b'"}'
+        b'"notification":{"title":"Hello","body":"World"}}'
     )
     assert len(body["collapse_key"]) == 32
 
 
 def test_build_body_has_the_least_ttl_when_now_or_never() -> None:
-    assert build_body(make_notification(ttl_seconds=0), DEVICE, NOW)["time_to_live"] == 1
+    assert pushy_body(make_notification(ttl_seconds=0), DEVICE)["time_to_live"] == 1
 
 
 def test_build_body_leaves_out_data_that_does_not_fit() -> None:
     data = '{"k":"' + "x" * 4_080 + '"}'
 
-    body = build_body(make_notification(data=data, body="y" * 4_096), DEVICE, NOW)
+    body = pushy_body(make_notification(data=data, body="y" * 4_096), DEVICE)
 
     assert body["data"]["data_truncated"] is True
     assert "data" not in body["data"]

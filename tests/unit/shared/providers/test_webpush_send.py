@@ -29,7 +29,6 @@ from shared.providers.webpush import (
     InvalidSubscription,
     WebPushAdapter,
     build_headers,
-    build_plaintext,
     endpoint_refusal,
     parse_subscription,
 )
@@ -44,6 +43,7 @@ from tests.unit.shared.providers.builders import (
     make_webpush_credential,
     random_subscription_keys,
 )
+from tests.unit.shared.providers.built import web_plaintext
 from tests.unit.shared.providers.fake_http import Answer, FakeHttp, json_response
 
 HOSTS = ("fcm.googleapis.com", "*.push.services.mozilla.com", "*.push.apple.com")
@@ -157,14 +157,14 @@ def test_endpoint_refusal(endpoint: str, *, is_local: bool, is_allowed: bool) ->
 
 
 def test_build_plaintext_of_the_contract() -> None:
-    assert build_plaintext(make_notification(data='{"a":1}')) == (
+    assert web_plaintext(make_notification(data='{"a":1}')) == (
         b'{"notification":{"title":"Hello","body":"World"},'
         b'"notification_id":"018f0000-0000-7000-8000-000000000001","data":{"a":1}}'
     )
 
 
 def test_build_plaintext_fits() -> None:
-    plaintext = build_plaintext(make_notification(title="é" * 256, body="漢" * 4_096))
+    plaintext = web_plaintext(make_notification(title="é" * 256, body="漢" * 4_096))
 
     assert 3_900 < len(plaintext) <= PLAINTEXT_BYTES_MAX
 
@@ -309,6 +309,6 @@ def test_origin_of(endpoint: str, origin: str) -> None:
 
 
 def test_plaintext_decodes_to_what_was_asked() -> None:
-    decoded = msgspec.json.decode(build_plaintext(make_notification(title="ü", body="")))
+    decoded = msgspec.json.decode(web_plaintext(make_notification(title="ü", body="")))
 
     assert decoded["notification"] == {"title": "ü", "body": ""}

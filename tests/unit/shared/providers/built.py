@@ -1,0 +1,52 @@
+"""What each adapter would send: the text fitted, then built, as `send` does it."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from shared.domain.credentials import ApnsCredential
+from shared.domain.devices import Device
+from shared.domain.notifications import Notification
+from shared.providers import apns, fcm_message, pushy, webpush
+from shared.providers.apns_pool import ApnsRequest
+from shared.providers.fit import Text
+from tests.unit.shared.providers.builders import NOW, make_apns_credential, make_device
+
+Json = dict[str, Any]
+WEB = make_device(platform="web", provider="webpush")
+
+
+def decoded(value: object) -> Json:
+    """As the receiver reads it."""
+    read: Json = msgspec.json.decode(msgspec.json.encode(value))
+    return read
+
+
+def apns_request(
+    notification: Notification,
+    device: Device | None = None,
+    credential: ApnsCredential | None = None,
+) -> ApnsRequest:
+    device = device or make_device()
+    text = _fitting(apns.fit_text(notification, device))
+    return apns.build_request(text, notification, device, credential or make_apns_credential())
+
+
+def fcm(notification: Notification, device: Device, now: datetime = NOW) -> Json:
+    text = _fitting(fcm_message.fit_text(notification, device))
+    return decoded(fcm_message.build_message(text, notification, device, now))
+
+
+def web_plaintext(notification: Notification, device: Device = WEB) -> bytes:
+    return webpush.build_plaintext(_fitting(webpush.fit_text(notification, device)), notification)
+
+
+def pushy_body(notification: Notification, device: Device, now: datetime = NOW) -> Json:
+    text = _fitting(pushy.fit_text(notification, device))
+    return pushy.build_body(text, notification, device, now)
+
+
+def _fitting(text: Text | None) -> Text:
+    assert text is not None
+    return text

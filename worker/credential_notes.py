@@ -1,0 +1,53 @@
+"""How providers take each credential, for those who look at it: gathered, written now and then."""
+
+import asyncio
+from uuid import UUID
+
+from shared.clock import Clock
+from shared.domain.credentials import CredentialNote
+from shared.domain.devices import Provider
+from shared.logs import get_logger
+from shared.providers.outcomes import Misconfigured, Outcome, Sent
+from shared.storage.credentials import CredentialRepository
+from shared.storage.mongo import StorageUnavailable
+
+WRITE_SECONDS = 5.0
+
+log = get_logger(__name__)
+
+
+class CredentialNotes:
+    """Keeps the latest success and the latest error of each credential until they are written."""
+
+    def __init__(self, credentials: CredentialRepository, clock: Clock) -> None:
+        self._credentials, self._clock = credentials, clock
+        self._latest: dict[tuple[str, bool], CredentialNote] = {}
+
+    def note(self, app_id: UUID, provider: Provider, fingerprint: str, outcome: Outcome) -> None:
+        """Remember what an outcome says of the credential, if anything."""
+        match outcome:
+            case Sent():
+                error = None
+            case Misconfigured(reason):
+                error = reason
+            case _:
+                return
+        self._latest[fingerprint, error is None] = CredentialNote(
+            app_id=app_id, provider=provider, fingerprint=fingerprint, at=self._clock(), error=error
+        )
+
+    async def keep_writing(self) -> None:
+        """Write what is new until cancelled."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what is new; a note that cannot be written is not worth waiting for."""
+        notes = list(self._latest.values())
+        self._latest.clear()
+        try:
+            if notes:
+                await self._credentials.note(notes)
+        except StorageUnavailable as error:
+            log.debug("credentials.not_noted", count=len(notes), error=str(error))
