@@ -6,6 +6,7 @@ import sys
 import uvicorn
 
 from api.app import create_app
+from api.protocol import BoundedProtocol
 from api.settings import FOREIGN_PREFIXES, ApiSettings
 from shared import logs
 from shared.settings import SettingsError, load
@@ -28,7 +29,7 @@ def main() -> int:
         host=settings.api_host,
         port=settings.api_port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
         lifespan="on",
         access_log=False,
         log_config=None,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 from litestar import Litestar, Router
 
@@ -10,8 +11,11 @@ from api.auth.guards import Gate
 from api.auth.issuer import BuiltInIssuer, trust_in_ourselves
 from api.auth.jwks import JwksCache
 from api.auth.keys import KeySource, StaticKeys, key_from_secret, keys_from_pem
+from api.auth.mobile import MobileGate
 from api.auth.tokens import Issuer, TokenVerifier
+from api.bodies import Bounds, bounded
 from api.directory import AppDirectory
+from api.methods import before_route
 from api.openapi import openapi_config
 from api.problems import answer_error
 from api.requests import StrictRequest
@@ -19,36 +23,53 @@ from api.routes.apps import app_routes, enrolment_routes
 from api.routes.config import config_routes
 from api.routes.credentials import credential_routes
 from api.routes.devices import device_routes
+from api.routes.docs import docs_routes
 from api.routes.health import health_routes
+from api.routes.notifications import notification_routes
+from api.routes.pushy import pushy_routes
 from api.routes.sends import send_routes
 from api.routes.tokens import token_routes
-from api.services.accept import Acceptor, Outbox
+from api.services.accept import Acceptor
 from api.services.apps import AppService
 from api.services.client_tokens import ClientTokenService
 from api.services.config import ConfigService
 from api.services.credentials import CredentialService
 from api.services.devices import DeviceService
 from api.services.enrolments import EnrolmentService
+from api.services.envelopes import EnvelopeKeys
 from api.services.health import HealthService
+from api.services.listing import NotificationListing
 from api.services.notifications import NotificationService
+from api.services.outbox import Outbox
+from api.services.previewing import Previewer
 from api.services.push_tokens import TokenRules
+from api.services.pushy_calls import PushyCalls
+from api.services.pushy_devices import PushyDeviceService
+from api.services.pushy_sends import PushySendService
+from api.services.sending import Sender
+from api.services.verification import CredentialVerifier
 from api.settings import ApiSettings, TrustedIssuer
 from api.tracing import traced
 from shared.clock import Clock, utc_now
 from shared.crypto.keyring import Keyring
+from shared.providers.registry import create_adapters, create_pushy_api, provider_settings
 from shared.queue.publisher import Publisher
 from shared.queue.topology import topology
 from shared.storage.apps import AppRepository
 from shared.storage.chunks import ChunkRepository
 from shared.storage.credentials import CredentialRepository
+from shared.storage.deletions import DeletionRepository
+from shared.storage.dev_sends import DevSendRepository
 from shared.storage.devices import DeviceRepository
 from shared.storage.enrolments import EnrolmentRepository
+from shared.storage.idempotency import IdempotencyRepository
 from shared.storage.keys import KeyRepository
 from shared.storage.limits import LimitRepository
 from shared.storage.mongo import Database, open_database
 from shared.storage.quotas import QuotaRepository
 from shared.storage.schema import create_indexes
 from shared.storage.sends import SendRepository
+from shared.storage.sessions import SessionRepository
 
 BODY_BYTES_MAX = 65_536
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
@@ -63,7 +84,7 @@ def create_app(settings: ApiSettings, clock: Clock = utc_now) -> Litestar:
     keys = KeyRepository(database, keyring, clock)
     builtin = BuiltInIssuer(settings.issuer_url, keys, clock) if settings.issuer_enabled else None
     wanted = topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
-    parts = _Parts(settings, database, keyring, publisher, clock)
+    parts = _Parts(settings, database, keyring, publisher, clock, EnvelopeKeys(keys, clock))
     gate = Gate(TokenVerifier(_issuers(settings, builtin, fetcher, clock), clock), parts.directory)
 
     @asynccontextmanager
@@ -77,24 +98,33 @@ def create_app(settings: ApiSettings, clock: Clock = utc_now) -> Litestar:
             yield
         finally:
             await publisher.aclose()
+            await parts.verifier.aclose()
+            await parts.pushy.aclose()
             await fetcher.aclose()
             await database.aclose()
 
-    return assemble(parts.routers(gate, builtin), lifespan)
+    bounds = Bounds(
+        budget_bytes=settings.api_body_budget_bytes,
+        timeout_seconds=settings.api_body_timeout_seconds,
+    )
+    return assemble(parts.routers(gate, builtin), lifespan, bounds)
 
 
-def assemble(routers: Sequence[Router], lifespan: Lifespan | None = None) -> Litestar:
-    """Routes with what all of them share: strict bodies, one error handler, trace ids."""
+def assemble(
+    routers: Sequence[Router], lifespan: Lifespan | None = None, bounds: Bounds | None = None
+) -> Litestar:
+    """Routes with what all of them share: strict, bounded bodies, one error handler, trace ids."""
     app = Litestar(
         route_handlers=routers,
         lifespan=[lifespan] if lifespan else [],
         exception_handlers={Exception: answer_error},
+        before_request=before_route,
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=openapi_config(),
         logging_config=None,
     )
-    app.asgi_handler = traced(app.asgi_handler)
+    app.asgi_handler = traced(bounded(app.asgi_handler, bounds or Bounds()))
     return app
 
 
@@ -108,7 +138,9 @@ class _Parts:
         keyring: Keyring,
         publisher: Publisher,
         clock: Clock,
+        envelopes: EnvelopeKeys,
     ) -> None:
+        self._envelopes = envelopes
         apps = AppRepository(database, keyring)
         devices = DeviceRepository(database, keyring, clock)
         enrolments = EnrolmentRepository(database, clock)
@@ -118,10 +150,28 @@ class _Parts:
         self._apps, self._limits, self._keyring = apps, limits, keyring
         self._database, self._publisher = database, publisher
         self.directory = directory = AppDirectory(apps)
-        self._app_service = AppService(apps, directory, keyring, clock)
-        self._enrolments = EnrolmentService(enrolments)
+        self._app_service = AppService(
+            apps,
+            DeletionRepository(database),
+            directory=directory,
+            keyring=keyring,
+            clock=clock,
+        )
+        self._enrolments = EnrolmentService(enrolments, apps)
+        providers = provider_settings(settings)
+        credentials = CredentialRepository(database, keyring, clock)
+        self.verifier = CredentialVerifier(
+            credentials, partial(create_adapters, providers, clock), clock
+        )
+        self._previewer = Previewer(devices, enrolments, credentials, providers, clock)
+        self.pushy = PushyCalls(credentials, partial(create_pushy_api, providers))
+        sessions = SessionRepository(database, devices)
+        self._pushy_devices = PushyDeviceService(sessions, enrolments, self.pushy)
+        self._pushy_sends = PushySendService(
+            sessions, DevSendRepository(database, keyring), limits, self.pushy, clock
+        )
         self._credentials = CredentialService(
-            CredentialRepository(database, keyring, clock),
+            credentials,
             apps,
             directory,
             default_subject=settings.api_webpush_subject,
@@ -138,7 +188,7 @@ class _Parts:
         rules = TokenRules(settings.webpush_allowed_hosts, settings.is_local)
         self._devices = DeviceService(devices, enrolments, limits, directory=directory, rules=rules)
         outbox = Outbox(sends, most=settings.api_outbox_max)
-        self._acceptor = Acceptor(
+        acceptor = Acceptor(
             enrolments=enrolments,
             devices=devices,
             quotas=quotas,
@@ -148,17 +198,28 @@ class _Parts:
             directory=directory,
             clock=clock,
         )
-        self._notifications = NotificationService(sends, ChunkRepository(database), directory)
+        chunks = ChunkRepository(database)
+        self._sender = Sender(acceptor, IdempotencyRepository(database, clock), sends)
+        self._notifications = NotificationService(sends, chunks, directory, clock)
+        self._listing = NotificationListing(sends, chunks)
 
     def routers(self, gate: Gate, builtin: BuiltInIssuer | None) -> list[Router]:
         routers = [
             app_routes(self._app_service, gate),
             enrolment_routes(self._enrolments, gate),
             config_routes(self._config, gate),
-            credential_routes(self._credentials, gate),
+            credential_routes(self._credentials, self.verifier, gate),
             device_routes(self._devices, gate),
-            send_routes(self._acceptor, self._notifications, gate),
+            send_routes(self._sender, self._previewer, gate),
+            notification_routes(self._notifications, self._listing, gate),
+            pushy_routes(
+                self._pushy_devices,
+                self._pushy_sends,
+                self._envelopes,
+                MobileGate(gate, self.directory),
+            ),
             health_routes(HealthService(self._database, self._publisher, builtin)),
+            docs_routes(),
         ]
         if builtin is not None:
             tokens = ClientTokenService(self._apps, self._limits, builtin, self._keyring)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
+import msgspec
 import typer
 
 from api.auth.issuer import BuiltInIssuer
+from api.commands import enrol
 from api.services.rebuild import QueueNotRefilled, rebuild
 from api.settings import FOREIGN_PREFIXES, ApiSettings
 from shared.clock import utc_now
@@ -27,7 +29,14 @@ from shared.storage.mongo import StorageUnavailable, connect
 from shared.storage.schema import create_indexes
 
 STACK_FILE = Path(".local/stack.env")
-EXPECTED = (SettingsError, StorageUnavailable, QueueUnavailable, TopologyWrong, QueueNotRefilled)
+EXPECTED = (
+    SettingsError,
+    StorageUnavailable,
+    QueueUnavailable,
+    TopologyWrong,
+    QueueNotRefilled,
+    enrol.NoSuchApp,
+)
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -80,6 +89,34 @@ async def _rebuild(settings: ApiSettings) -> int:
 def _show_progress(count: int) -> None:
     sys.stderr.write(f"\r{count} chunks published")
     sys.stderr.flush()
+
+
+@cli.command("enrol", epilog="Example: fanfare enrol users.ndjson --app 0195a000-…-00000000000a")
+def enrol_users(
+    file: Annotated[
+        typer.FileBinaryRead,
+        typer.Argument(metavar="FILE", help="one user a line; - is standard input"),
+    ],
+    *,
+    app: Annotated[UUID, typer.Option(help="the app's id")],
+    as_json: Annotated[bool, typer.Option("--json", help="print a summary as JSON")] = False,
+) -> None:
+    """Enrol users in an app; those who are enrolled already stay so.
+
+    A line is {"user_id": "<uuid>"}, "<uuid>" or <uuid>. Blank lines are skipped,
+    and so is user_id as the first. The first 20 bad lines are shown.
+
+    Exit status: 0 if all lines were good, 1 if some were bad, 2 if it failed.
+    """
+    summary = asyncio.run(enrol.enrol(_settings(), file, app))
+    if as_json:
+        print(msgspec.json.encode(summary).decode())
+    else:
+        print(f"{summary.enrolled} enrolled, {summary.failed} refused, {summary.lines} lines")
+    if not summary.done:
+        sys.stderr.write(f"fanfare: {summary.error}; go on behind line {summary.lines}\n")
+        raise typer.Exit(2)
+    raise typer.Exit(1 if summary.failed else 0)
 
 
 @cli.command()

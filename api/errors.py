@@ -96,9 +96,86 @@ class CredentialNotFoundError(ServiceError):
     detail = "Credential not found"
 
 
+class EnvelopeRefusedError(ServiceError):
+    """One text for whatever is wrong with an encrypted body: nobody learns anything from it."""
+
+    status = 400
+    detail = "Encrypted payload cannot be opened"
+
+
+class AppBeingDeletedError(ServiceError):
+    """The id is free again once the old app's rows are gone."""
+
+    status = 409
+    detail = "App is being deleted"
+
+
+class KeyInUseError(ServiceError):
+    """The first request with this idempotency key has not been answered yet."""
+
+    status = 409
+    detail = "Request with this idempotency key is in progress"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
+class KeyReusedError(ServiceError):
+    status = 422
+    detail = "Idempotency key was used for another request"
+
+
 class UnsupportedMediaTypeError(ServiceError):
     status = 415
     detail = "Content-Type must be application/json"
+
+
+class NeitherJsonNorLinesError(ServiceError):
+    status = 415
+    detail = "Content-Type must be application/json or application/x-ndjson"
+
+
+class UnsupportedEncodingError(ServiceError):
+    status = 415
+    detail = "Content-Encoding is not supported"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Accept-Encoding": "identity"})
+
+
+class BodyTimeoutError(ServiceError):
+    """The rest of the body is not waited for, so the connection cannot be used again."""
+
+    status = 408
+    detail = "Request body did not arrive in time"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Connection": "close"})
+
+
+class BodyTooLargeError(ServiceError):
+    status = 413
+    detail = "Request body too large"
+
+
+class BodyBudgetSpentError(ServiceError):
+    """Other large bodies hold what this process has for them; nothing happened."""
+
+    status = 503
+    detail = "Too many large requests"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
+
+
+def ratelimit_fields(
+    policy: str, *, most: int, window_seconds: int, remaining: int, resets_in_seconds: int
+) -> dict[str, str]:
+    """What is left of a limit (draft-ietf-httpapi-ratelimit-headers)."""
+    return {
+        "RateLimit-Policy": f'"{policy}";q={most};w={window_seconds}',
+        "RateLimit": f'"{policy}";r={remaining};t={resets_in_seconds}',
+    }
 
 
 class LimitError(ServiceError):
@@ -116,12 +193,14 @@ class LimitError(ServiceError):
         remaining: int = 0,
         members: Mapping[str, Any] | None = None,
     ) -> None:
-        headers = {
-            "Retry-After": str(wait_seconds),
-            "RateLimit-Policy": f'"{self.policy}";q={most};w={window_seconds}',
-            "RateLimit": f'"{self.policy}";r={remaining};t={wait_seconds}',
-        }
-        super().__init__(members=members, headers=headers)
+        fields = ratelimit_fields(
+            self.policy,
+            most=most,
+            window_seconds=window_seconds,
+            remaining=remaining,
+            resets_in_seconds=wait_seconds,
+        )
+        super().__init__(members=members, headers={"Retry-After": str(wait_seconds)} | fields)
 
 
 class QuotaExceededError(LimitError):
@@ -132,6 +211,11 @@ class QuotaExceededError(LimitError):
 class TooManyRegistrationsError(LimitError):
     detail = "Too many registrations"
     policy = "registrations"
+
+
+class TooManyCallsError(LimitError):
+    detail = "Too many calls"
+    policy = "calls"
 
 
 class UnavailableError(ServiceError):

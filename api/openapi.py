@@ -1,60 +1,39 @@
-"""The OpenAPI document at /openapi.json: what Litestar makes of the routes, with our errors."""
+"""The OpenAPI document at /openapi.json: what Litestar makes of the routes, made whole and true."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request
+from litestar import Litestar, MediaType, Request
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.routes import HTTPRoute
 
-_PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457",
-    "required": ["type", "title", "status", "detail", "trace_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-        "remaining": {"type": "integer", "description": "what is left of the daily quota"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
-}
-_FAULT = {
-    "type": "object",
-    "description": "RFC 6749 §5.2",
-    "required": ["error"],
-    "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
-}
-_TOKEN_REQUEST = {
-    "type": "object",
-    "required": ["grant_type"],
-    "properties": {
-        "grant_type": {"const": "client_credentials"},
-        "client_id": {"type": "string"},
-        "client_secret": {"type": "string"},
-        "scope": {"type": "string"},
-    },
-}
-_METHODS = ("get", "put", "post", "patch", "delete")
+from api.openapi_fields import HEADERS, PARAMETERS, TAGS
+from api.openapi_operations import OperationWriter
+from api.openapi_schemas import Shapes
+from api.openapi_shapes import OWN_SHAPES
+
+_ABOUT = """\
+Push notifications through APNs, FCM, Web Push and Pushy.
+
+Every answer has an `X-Request-Id`; a caller's `traceparent` (W3C Trace Context) decides what it is.
+
+A path that does not exist is answered 404 `Not found`; a method that a path does not have 405
+`Method not allowed`, with `Allow`. A query parameter that is not known is ignored.
+"""
 
 
 class ContractPlugin(JsonRenderPlugin):
-    """Serves the document; it needs nothing from another host."""
+    """Serves the document, made once; it needs nothing from another host."""
+
+    _made: bytes | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        del request
-        return msgspec.json.encode(completed(openapi_schema))
+        if self._made is None:
+            self._made = msgspec.json.encode(completed(openapi_schema, request.app))
+        return self._made
 
 
 def openapi_config() -> OpenAPIConfig:
@@ -62,56 +41,57 @@ def openapi_config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Fanfare",
         version="1",
-        description="Push notifications through APNs, FCM, Web Push and Pushy.",
+        description=_ABOUT,
         path="/openapi.json",
         render_plugins=[ContractPlugin(path="/", media_type=MediaType.JSON)],
         components=Components(security_schemes={"bearer": scheme}),
         security=[{"bearer": []}],
+        tags=[Tag(name, description) for name, description in TAGS.items()],
+        use_handler_docstrings=True,
+        operation_id_creator=lambda handler, *_: str(handler.handler_name),
     )
 
 
-def completed(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Our own error bodies instead of Litestar's, and the types it cannot see."""
-    schemas = document["components"]["schemas"]
-    for name in ("SendBody", "BulkBody"):
-        schemas[name]["properties"]["data"] |= {"type": "object"}
-    paths = {path: _path(path, item) for path, item in document["paths"].items()}
+def document_of(app: Litestar) -> dict[str, Any]:
+    """The document of a running application."""
+    return completed(app.openapi_schema.to_schema(), app)
+
+
+def completed(document: Mapping[str, Any], app: Litestar) -> dict[str, Any]:
+    """With the shapes that msgspec enforces, every way to fail, examples, and who may call."""
+    shapes = Shapes()
+    paths = dict(_paths(document["paths"], app, OperationWriter(shapes)))
     _join(
         paths, "/push/devices/{app_id}", "/push/devices/{device_id}", as_path="/push/devices/{id}"
     )
-    components = document["components"] | {
-        "schemas": schemas | {"Problem": _PROBLEM, "TokenFault": _FAULT}
+    known = {
+        **document["components"],
+        "headers": HEADERS,
+        "schemas": dict(sorted((shapes.named | OWN_SHAPES).items())),
     }
-    return {**document, "paths": paths, "components": components}
+    whole: dict[str, Any] = msgspec.to_builtins({**document, "paths": paths, "components": known})
+    return whole
 
 
-def _path(path: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    operations = {method: item[method] for method in _METHODS if method in item}
-    return {**item, **{method: _operation(path, op) for method, op in operations.items()}}
+def _paths(
+    items: Mapping[str, Any], app: Litestar, writer: OperationWriter
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    routes = {route.path_format: route for route in app.routes if isinstance(route, HTTPRoute)}
+    for path, item in items.items():
+        handlers = {
+            method.lower(): row[0] for method, row in routes[path].route_handler_map.items()
+        }
+        yield path, {m: writer.completed(handlers[m], path, op) for m, op in item.items()}
 
 
 def _join(paths: dict[str, Any], *alike: str, as_path: str) -> None:
     """Templates that differ in names only are the same path to OpenAPI."""
     joined: dict[str, Any] = {}
     for path in alike:
-        joined |= paths.pop(path)
+        joined |= paths.pop(path, {})
     for operation in joined.values():
-        operation["parameters"] = [
-            row | {"name": "id"} if row["in"] == "path" else row for row in operation["parameters"]
-        ]
-    paths[as_path] = joined
-
-
-def _operation(path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    answers = {code: answer for code, answer in operation["responses"].items() if code[0] == "2"}
-    errors = {"4XX": _error("Problem"), "5XX": _error("Problem")}
-    if path != "/auth/token":
-        return {**operation, "responses": answers | errors}
-    form = {"content": {"application/x-www-form-urlencoded": {"schema": _TOKEN_REQUEST}}}
-    refused = {"4XX": _error("TokenFault", "application/json")}
-    return {**operation, "requestBody": form, "responses": answers | errors | refused}
-
-
-def _error(schema: str, media_type: str = "application/problem+json") -> dict[str, Any]:
-    reference = {"$ref": f"#/components/schemas/{schema}"}
-    return {"description": "error", "content": {media_type: {"schema": reference}}}
+        for row in operation["parameters"]:
+            if row["in"] == "path":
+                row |= {"name": "id", "description": PARAMETERS["id"]}
+    if joined:
+        paths[as_path] = joined

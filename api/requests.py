@@ -3,6 +3,7 @@
 Litestar itself decodes twice and leniently ("5" becomes 5), and takes any content type.
 """
 
+import asyncio
 import re
 from typing import Any
 
@@ -10,33 +11,91 @@ import msgspec
 from litestar import Request
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import Empty
 
-from api.errors import FieldError, UnsupportedMediaTypeError, ValidationFailedError, invalid
+from api.errors import (
+    FieldError,
+    UnsupportedEncodingError,
+    UnsupportedMediaTypeError,
+    ValidationFailedError,
+    invalid,
+)
+from api.large_json import check_in_pieces
+from api.pointers import point, without_echo
+from api.strict_json import NOT_JSON, check
 
+WHOLE_BYTES_MAX = 1_048_576  # larger bodies are checked piece by piece
 _decoders: dict[HTTPRouteHandler, msgspec.json.Decoder[Any]] = {}
-_AT = re.compile(r" - at `\$(.*)`\Z", re.DOTALL)
-_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
-_MEMBER = re.compile(r"Object (?:missing required|contains unknown) field `([A-Za-z0-9_.-]{1,64})`")
+_one_at_a_time = asyncio.Lock()  # a large body costs several times its size while it is checked
+_AT = re.compile(r" - at (?:`key` in )?`\$((?:\.[A-Za-z_]\w*|\[(?:\d+|\.\.\.)\])*)`\Z", re.ASCII)
+_STEP = re.compile(r"\w+")
+_MEMBER = re.compile(r"(Object (?:missing required|contains unknown) field) `(.*)`", re.DOTALL)
 
 
 class StrictRequest(Request[Any, Any, State]):
     """The request class of every route that takes JSON."""
 
     async def body(self) -> bytes:
+        """The body, kept by this request only: the connection's scope outlives the answer."""
+        if self._body is Empty:
+            self._check_headers()
+            self._body = b"".join([chunk async for chunk in self.stream()])
+        return self._body
+
+    def _check_headers(self) -> None:
         content_type, options = self.content_type
-        charset = options.get("charset", "utf-8").lower()
-        if content_type.lower() != "application/json" or charset != "utf-8":
+        if options.get("charset", "utf-8").lower() != "utf-8":
             raise UnsupportedMediaTypeError
-        return await super().body()
+        self.check_media_type(content_type.lower())
+        if len(self.headers.getall("content-type")) > 1:
+            raise UnsupportedMediaTypeError
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise UnsupportedEncodingError
+
+    def check_media_type(self, media_type: str) -> None:
+        """Refuse what is no JSON."""
+        if media_type != "application/json":
+            raise UnsupportedMediaTypeError
 
     async def json(self) -> Any:
         body = await self.body()
+        if len(body) > WHOLE_BYTES_MAX:
+            async with _one_at_a_time:
+                await _check_in_pieces(body)
+                decoded = self._decode(body)
+                await asyncio.sleep(0)
+                return decoded
+        decoded = self._decode(body)
+        check(_text(body))
+        return decoded
+
+    def _decode(self, body: bytes) -> Any:
         try:
             return _decoder(self.route_handler).decode(body)
         except msgspec.ValidationError as error:
             raise ValidationFailedError([field_error(str(error))]) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise invalid("#", "not valid JSON") from None
+            raise invalid("#", NOT_JSON) from None
+
+
+def refuse_unclear_parameters(request: Request[Any, Any, Any]) -> None:
+    """A query parameter is given once, and is left out rather than null.
+
+    Litestar would silently take the last one, and would take `null` for no value at all.
+
+    Raises:
+        ValidationFailedError: one is given twice, or is the word null.
+    """
+    if not request.scope["query_string"]:
+        return
+    known = request.route_handler.parsed_fn_signature.parameters
+    parameters = request.query_params
+    for name in parameters:
+        values = parameters.getall(name)
+        if len(values) > 1:
+            raise invalid(point("#", name), "given more than once")
+        if name in known and values[0].lower() == "null":
+            raise invalid(point("#", name), "must not be null")
 
 
 def _decoder(handler: HTTPRouteHandler) -> msgspec.json.Decoder[Any]:
@@ -48,13 +107,29 @@ def _decoder(handler: HTTPRouteHandler) -> msgspec.json.Decoder[Any]:
     return decoder
 
 
+async def _check_in_pieces(body: bytes) -> None:
+    for _ in check_in_pieces(body):
+        await asyncio.sleep(0)  # others are answered meanwhile
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise invalid("#", NOT_JSON) from None
+
+
 def field_error(message: str) -> FieldError:
-    """A text of msgspec ("Expected `int`, got `str` - at `$.users[3].ttl`") with a JSON pointer."""
+    """A text of msgspec ("Expected `int`, got `str` - at `$.users[3].ttl`") with a JSON pointer.
+
+    msgspec writes `[...]` for a value of a dict: the pointer ends in front of it.
+    """
     at = _AT.search(message)
-    path = at[1] if at else ""
-    steps = [name or index for name, index in _STEP.findall(path)]
+    path, unnamed, _ = at[1].partition("[...]") if at else ("", "", "")
+    pointer = "#" + "".join(f"/{step}" for step in _STEP.findall(path))
     text = message[: at.start()] if at else message
-    member = _MEMBER.match(text)
-    if member:
-        steps.append(member[1])
-    return FieldError("#" + "".join(f"/{step}" for step in steps), text)
+    if member := _MEMBER.fullmatch(text):
+        here = point(pointer, member[2])
+        text = text if here != pointer else member[1]  # what a caller wrote may be anything
+        return FieldError(pointer if unnamed else here, text)
+    return FieldError(pointer, without_echo(text))

@@ -8,8 +8,11 @@ from msgspec import Meta
 from shared.settings import CommonSettings, Positive
 
 Algorithm = Literal["RS256", "ES256", "EdDSA", "HS256"]
+BODY_BUDGET_BYTES = 134_217_728
+BODY_BUDGET_BYTES_MIN = 41_943_040  # the largest body that any route takes
+BODY_TIMEOUT_SECONDS = 30
 FOREIGN_PREFIXES = ("WORKER_", "LOCAL_")  # settings of other programs
-Role = Literal["user", "admin", "tenant_admin", "platform_admin"]
+Role = Literal["user", "developer", "admin", "tenant_admin", "platform_admin"]
 
 
 class ServiceMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,6 +78,16 @@ class ApiSettings(CommonSettings, frozen=True, kw_only=True):
         int,
         Meta(ge=1, description="unpublished deliveries above which sends are refused"),
     ] = 100_000
+    api_body_budget_bytes: Annotated[
+        int,
+        Meta(
+            ge=BODY_BUDGET_BYTES_MIN,
+            description="what request bodies over 1 MiB may hold together, in each process",
+        ),
+    ] = BODY_BUDGET_BYTES
+    api_body_timeout_seconds: Annotated[
+        Positive, Meta(description="how long a request body may take to arrive")
+    ] = BODY_TIMEOUT_SECONDS
     api_webpush_subject: Annotated[
         str, Meta(description="VAPID contact of apps that set none: `mailto:` or https")
     ] = "mailto:push@fanfare.invalid"

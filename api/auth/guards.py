@@ -41,7 +41,7 @@ class Gate:
 
     async def sender(self, connection: Connection, _: BaseRouteHandler) -> None:
         """A service token with push:send, of an app that exists and has push enabled."""
-        service = _with_scope(await self._caller(connection), PUSH_SEND)
+        service = with_scope(await self.caller(connection), PUSH_SEND)
         app = await self._own_app(service)
         if not app.enabled:
             raise PushNotEnabledError
@@ -49,33 +49,46 @@ class Gate:
 
     async def user(self, connection: Connection, _: BaseRouteHandler) -> None:
         """A user token; whether the app takes part is decided with the body."""
-        if not isinstance(await self._caller(connection), User):
+        if not isinstance(await self.caller(connection), User):
             raise InsufficientPermissionsError
 
     async def device_owner(self, connection: Connection, _: BaseRouteHandler) -> None:
         """A user token, or a service token with push:send."""
-        caller = await self._caller(connection)
+        caller = await self.caller(connection)
         if isinstance(caller, Service):
-            _with_scope(caller, PUSH_SEND)
+            with_scope(caller, PUSH_SEND)
 
     async def reader(self, connection: Connection, _: BaseRouteHandler) -> None:
         """An admin token, or a service token with push:send."""
-        caller = await self._caller(connection)
+        caller = await self.caller(connection)
         if isinstance(caller, Service):
-            _with_scope(caller, PUSH_SEND)
+            with_scope(caller, PUSH_SEND)
         elif not isinstance(caller, Admin):
             raise InsufficientPermissionsError
 
+    async def lister(self, connection: Connection, _: BaseRouteHandler) -> None:
+        """A service token with push:send, or an admin of the app in the query or in the token."""
+        caller = await self._verified(connection)
+        asked = connection.query_params.get("app_id")
+        if not isinstance(caller, Service):
+            app_id = parse_id(asked) if asked is not None else _only_app(caller)
+            connection.scope["auth"] = await self._administered(connection, app_id)
+            return
+        service = with_scope(await self.caller(connection), PUSH_SEND)
+        if asked is not None and parse_id(asked) != service.app_id:
+            raise InsufficientPermissionsError
+        connection.scope["auth"] = await self._own_app(service)
+
     async def administrator(self, connection: Connection, _: BaseRouteHandler) -> None:
         """An admin of the app in the path."""
-        connection.scope["auth"] = await self._administered(connection)
+        connection.scope["auth"] = await self._administered(connection, _path_app(connection))
 
     async def enroller(self, connection: Connection, _: BaseRouteHandler) -> None:
         """An admin of the app in the path, or its service token with push:enroll."""
         if not isinstance(await self._verified(connection), Service):
-            connection.scope["auth"] = await self._administered(connection)
+            connection.scope["auth"] = await self._administered(connection, _path_app(connection))
             return
-        service = _with_scope(await self._caller(connection), PUSH_ENROLL)
+        service = with_scope(await self.caller(connection), PUSH_ENROLL)
         if service.app_id != _path_app(connection):
             raise InsufficientPermissionsError
         connection.scope["auth"] = await self._own_app(service)
@@ -96,12 +109,12 @@ class Gate:
         caller = await self._verified(connection)
         if isinstance(caller, Admin) and caller.own_tenant is not None:
             return caller
-        caller = await self._caller(connection)
+        caller = await self.caller(connection)
         if not isinstance(caller, Admin):
             raise InsufficientPermissionsError
         return caller
 
-    async def _caller(self, connection: Connection) -> Principal:
+    async def caller(self, connection: Connection) -> Principal:
         """The verified caller, whose apps its issuer may speak for."""
         caller = await self._verified(connection)
         if not await self._is_within_reach(caller):
@@ -129,9 +142,8 @@ class Gate:
             raise AppNotFoundError
         return app
 
-    async def _administered(self, connection: Connection) -> App:
+    async def _administered(self, connection: Connection, app_id: UUID | None) -> App:
         caller = await self._admin(connection)
-        app_id = _path_app(connection)
         app = await self._directory.look_up(app_id) if app_id else None
         return administered(caller, app)
 
@@ -145,10 +157,14 @@ def administered(admin: Admin, app: App | None) -> App:
     raise InsufficientPermissionsError
 
 
-def _with_scope(caller: Principal, scope: str) -> Service:
+def with_scope(caller: Principal, scope: str) -> Service:
     if not isinstance(caller, Service) or scope not in caller.scopes:
         raise MissingScopeError
     return caller
+
+
+def _only_app(user: User) -> UUID | None:
+    return user.app_ids[0] if len(user.app_ids) == 1 else None
 
 
 def _path_app(connection: Connection) -> UUID | None:

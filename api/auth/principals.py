@@ -8,7 +8,14 @@ import msgspec
 
 from api.settings import Role, TrustedIssuer
 
-_RANKS: dict[str, int] = {"user": 0, "admin": 1, "tenant_admin": 2, "platform_admin": 3}
+_RANKS: dict[str, int] = {
+    "user": 0,
+    "developer": 1,  # may push to any token through the Pushy API
+    "admin": 2,
+    "tenant_admin": 3,
+    "platform_admin": 4,
+}
+_ADMIN_ROLES = frozenset({"admin", "tenant_admin", "platform_admin"})
 ALL_TENANTS = "*"
 
 
@@ -94,7 +101,7 @@ def _user(user_id: UUID, claims: Mapping[str, Any], issuer: TrustedIssuer) -> Us
         return None
     tenants = frozenset(issuer.tenants)
     user = User(user_id=user_id, app_ids=tuple(app_ids), roles=roles, tenants=tenants)
-    return user if roles.isdisjoint(_RANKS.keys() - {"user"}) else _admin(user, claims, issuer)
+    return user if roles.isdisjoint(_ADMIN_ROLES) else _admin(user, claims, issuer)
 
 
 def _admin(user: User, claims: Mapping[str, Any], issuer: TrustedIssuer) -> Admin | None:

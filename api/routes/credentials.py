@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Router, delete, get, put
+from litestar import Request, Router, delete, get, post, put
 from litestar.datastructures import State
 from litestar.params import JSONBody
 
@@ -10,34 +10,46 @@ from api.auth.guards import Gate
 from api.auth.principals import Admin
 from api.routes.paths import IdPath
 from api.schemas.base import Ok
-from api.schemas.credentials import ApnsBody, CredentialAnswer, FcmBody, PushyBody, WebPushBody
+from api.schemas.credentials import (
+    ApnsBody,
+    CredentialAnswer,
+    FcmBody,
+    PushyBody,
+    VerifyAnswer,
+    WebPushBody,
+)
 from api.services.credentials import CredentialService
+from api.services.verification import CredentialVerifier
 from shared.domain.apps import App
 from shared.domain.devices import PROVIDERS, Provider
 
 AdminRequest = Request[Admin, App, State]
 
 
-def credential_routes(credentials: CredentialService, gate: Gate) -> Router:
-    @put("/apns", guards=[gate.administrator])
+def credential_routes(
+    credentials: CredentialService, verifier: CredentialVerifier, gate: Gate
+) -> Router:
+    @put("/apns", guards=[gate.administrator], summary="Set APNs credential")
     async def put_apns(
         request: AdminRequest,
         app_id: IdPath,  # noqa: ARG001
         data: JSONBody[ApnsBody],
     ) -> CredentialAnswer:
+        """Store a token-signing key in place of what was there; in use within 5 seconds."""
         app_id_ = request.auth.app_id
         return CredentialAnswer.of(await credentials.put(app_id_, "apns", data.credential()))
 
-    @put("/fcm", guards=[gate.administrator])
+    @put("/fcm", guards=[gate.administrator], summary="Set FCM credential")
     async def put_fcm(
         request: AdminRequest,
         app_id: IdPath,  # noqa: ARG001
         data: JSONBody[FcmBody],
     ) -> CredentialAnswer:
+        """Store a service account in place of what was there; in use within 5 seconds."""
         app_id_ = request.auth.app_id
         return CredentialAnswer.of(await credentials.put(app_id_, "fcm", data.credential()))
 
-    @put("/webpush", guards=[gate.administrator])
+    @put("/webpush", guards=[gate.administrator], summary="Set Web Push contact")
     async def put_webpush(
         request: AdminRequest,
         app_id: IdPath,  # noqa: ARG001
@@ -47,12 +59,13 @@ def credential_routes(credentials: CredentialService, gate: Gate) -> Router:
         app_id_ = request.auth.app_id
         return CredentialAnswer.of(await credentials.put_subject(app_id_, data.subject))
 
-    @put("/pushy", guards=[gate.administrator])
+    @put("/pushy", guards=[gate.administrator], summary="Set Pushy credential")
     async def put_pushy(
         request: AdminRequest,
         app_id: IdPath,  # noqa: ARG001
         data: JSONBody[PushyBody],
     ) -> CredentialAnswer:
+        """Store a secret API key in place of what was there; in use within 5 seconds."""
         app_id_ = request.auth.app_id
         return CredentialAnswer.of(await credentials.put(app_id_, "pushy", data.credential()))
 
@@ -62,6 +75,7 @@ def credential_routes(credentials: CredentialService, gate: Gate) -> Router:
         put_webpush,
         put_pushy,
         *(handler for name in PROVIDERS for handler in _stored(credentials, name, gate)),
+        *(_verify(verifier, name, gate) for name in PROVIDERS),
     ]
     return Router(
         "/push/config/{app_id:str}/providers", route_handlers=handlers, tags=["credentials"]
@@ -83,7 +97,23 @@ def _stored(credentials: CredentialService, provider: Provider, gate: Gate) -> l
         operation_id=f"delete_{provider}",
     )
     async def delete_credential(request: AdminRequest, app_id: IdPath) -> Ok:  # noqa: ARG001
+        """Forget a credential; deliveries wait for another until they expire."""
         await credentials.delete(request.auth.app_id, provider)
         return Ok()
 
     return [get_credential, delete_credential]
+
+
+def _verify(verifier: CredentialVerifier, provider: Provider, gate: Gate) -> Any:
+    @post(
+        f"/{provider}/verify",
+        guards=[gate.administrator],
+        status_code=200,
+        operation_id=f"verify_{provider}",
+    )
+    async def verify_credential(request: AdminRequest, app_id: IdPath) -> VerifyAnswer:  # noqa: ARG001
+        """Ask the provider, by a push that reaches nobody, what it thinks of the credential."""
+        verification = await verifier.verify(request.auth.app_id, provider)
+        return VerifyAnswer.of(provider, verification)
+
+    return verify_credential

@@ -2,37 +2,40 @@
 
 from typing import Annotated, Any
 
-from litestar import Request, Router, delete, get, post
+from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
 from litestar.params import JSONBody, QueryParameter
 
 from api.auth.guards import Gate
 from api.auth.principals import Admin, Principal, User, parse_id
-from api.errors import invalid
-from api.routes.paths import IdPath
+from api.errors import TooManyRegistrationsError, ratelimit_fields
+from api.routes.paths import Cursor, IdPath, Limit, UserFilter, id_or_none
 from api.schemas.base import Ok
 from api.schemas.devices import DevicesAnswer, RegisterBody, RegisteredAnswer
-from api.services.devices import DeviceService
+from api.services.devices import DeviceService, Registered
 from shared.domain.apps import App
 from shared.domain.devices import Platform, Provider
 from shared.storage.devices import DeviceFilter
+from shared.storage.limits import REGISTRATION_WINDOW, REGISTRATIONS_MAX
 
-PAGE_MAX = 1_000
-Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_MAX)]
-Cursor = Annotated[str | None, QueryParameter(description="`next_cursor` of the page before")]
-UserFilter = Annotated[str | None, QueryParameter(schema_extra={"format": "uuid"})]
-PlatformFilter = Annotated[Platform | None, QueryParameter()]
-ProviderFilter = Annotated[Provider | None, QueryParameter()]
-ActiveFilter = Annotated[bool, QueryParameter()]
+PlatformFilter = Annotated[Platform | None, QueryParameter(description="on this platform only")]
+ProviderFilter = Annotated[Provider | None, QueryParameter(description="of this provider only")]
+ActiveFilter = Annotated[
+    bool, QueryParameter(description="false: those that get no pushes any more")
+]
 
 
 def device_routes(devices: DeviceService, gate: Gate) -> Router:
     @post("/register", guards=[gate.user], status_code=201)
     async def register_device(
         request: Request[User, None, State], data: JSONBody[RegisterBody]
-    ) -> RegisteredAnswer:
-        """Register a device, or note that it was seen again."""
-        return RegisteredAnswer(await devices.register(request.user, data.app_id, data.wish()))
+    ) -> Response[RegisteredAnswer]:
+        """Register a device (10 in any hour), or note that it was seen again (free).
+
+        `RateLimit` says how many are left (`r`) and in how many seconds one comes back (`t`).
+        """
+        done = await devices.register(request.user, data.app_id, data.wish())
+        return Response(RegisteredAnswer(done.device_id), headers=_limit_fields(done))
 
     @get("/{app_id:str}", guards=[gate.administrator])
     async def list_devices(  # noqa: PLR0917 each is a query parameter
@@ -46,9 +49,9 @@ def device_routes(devices: DeviceService, gate: Gate) -> Router:
         active: ActiveFilter = True,
     ) -> DevicesAnswer:
         """The app's devices, oldest first."""
-        user = _id_or_none(user_id, "#/user_id")
+        user = id_or_none(user_id, "#/user_id")
         which = DeviceFilter(user_id=user, platform=platform, provider=provider, active=active)
-        after = _id_or_none(cursor, "#/cursor")
+        after = id_or_none(cursor, "#/cursor")
         page = await devices.page(request.auth.app_id, which, limit=limit, after=after)
         return DevicesAnswer.of(page)
 
@@ -62,8 +65,11 @@ def device_routes(devices: DeviceService, gate: Gate) -> Router:
     return Router("/push/devices", route_handlers=handlers, tags=["devices"])
 
 
-def _id_or_none(text: str | None, pointer: str) -> Any:
-    parsed = parse_id(text)
-    if text is not None and parsed is None:
-        raise invalid(pointer, "Expected `uuid`")
-    return parsed
+def _limit_fields(done: Registered) -> dict[str, str]:
+    return ratelimit_fields(
+        TooManyRegistrationsError.policy,
+        most=REGISTRATIONS_MAX,
+        window_seconds=int(REGISTRATION_WINDOW.total_seconds()),
+        remaining=done.remaining,
+        resets_in_seconds=done.frees_in_seconds,
+    )

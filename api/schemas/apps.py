@@ -1,13 +1,12 @@
 """Wire format of apps and enrolments."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from api.schemas.base import Body, TenantId
+from api.schemas.base import Body, Instant, TenantId
 from api.services.apps import Founding
 from shared.domain.apps import App
 
@@ -29,7 +28,7 @@ class AppAnswer(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     tenant_id: str | None
     enabled: bool
-    created_at: datetime
+    created_at: Instant
     client_secret: str | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod

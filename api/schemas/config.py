@@ -10,18 +10,33 @@ from api.services.config import ConfigChange, Usage
 from shared.domain.apps import App, ReceiptChoice
 
 DAILY_QUOTA_MAX = 1_000_000_000
-Quota = Annotated[int, Meta(ge=0, le=DAILY_QUOTA_MAX)]
+Quota = Annotated[
+    int, Meta(ge=0, le=DAILY_QUOTA_MAX, description="notifications a day (UTC); null: no limit")
+]
+WebhookUrl = Annotated[
+    str,
+    Meta(
+        description="where receipts go: https, at a public address",
+        examples=["https://gymops.example/hooks/push"],
+    ),
+]
+RegenerateSecret = Annotated[
+    bool, Meta(description="a new webhook secret; the old one signs beside it for 24 hours")
+]
+AutoEnroll = Annotated[
+    bool, Meta(description="whether a user is enrolled when they register a device")
+]
 
 
 class ConfigBody(Body, frozen=True, kw_only=True):
     """Only what is given changes; null clears `webhook_url` and lifts `daily_quota`."""
 
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
-    webhook_url: str | msgspec.UnsetType | None = msgspec.UNSET
+    webhook_url: WebhookUrl | msgspec.UnsetType | None = msgspec.UNSET
     daily_quota: Quota | msgspec.UnsetType | None = msgspec.UNSET
-    auto_enroll: bool | msgspec.UnsetType = msgspec.UNSET
+    auto_enroll: AutoEnroll | msgspec.UnsetType = msgspec.UNSET
     receipts: ReceiptChoice | msgspec.UnsetType = msgspec.UNSET
-    regenerate_webhook_secret: bool = False
+    regenerate_webhook_secret: RegenerateSecret = False
 
     def change(self) -> ConfigChange:
         return ConfigChange(**msgspec.structs.asdict(self))

@@ -1,12 +1,12 @@
 """Wire format of provider credentials; secrets go in and never come out."""
 
-from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from api.schemas.base import Body
+from api.schemas.base import Body, Instant
+from api.services.verification import Verdict, Verification
 from shared.domain.credentials import (
     ApnsCredential,
     ApnsEnvironment,
@@ -14,6 +14,7 @@ from shared.domain.credentials import (
     FcmCredential,
     PushyCredential,
 )
+from shared.domain.devices import Provider
 
 AppleId = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9]+$(?!\n)")]
 Pem = Annotated[str, Meta(min_length=1, max_length=16_384)]
@@ -67,14 +68,33 @@ class PushyBody(Body, frozen=True, kw_only=True):
         return PushyCredential(api_key=self.api_key)
 
 
-class CredentialAnswer(msgspec.Struct, frozen=True):
-    """What may be shown: names and fingerprints."""
+class CredentialAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be shown: names and fingerprints, and how the provider took it lately.
+
+    `expires_at` is null: token keys and service accounts do not expire by themselves.
+    """
 
     provider: str
     fingerprint: str
-    updated_at: datetime
+    updated_at: Instant
     details: dict[str, str]
+    expires_at: Instant | None = None
+    last_success_at: Instant | None
+    last_error_at: Instant | None
+    last_error: str | None
 
     @classmethod
     def of(cls, summary: CredentialSummary) -> "CredentialAnswer":
         return cls(**msgspec.structs.asdict(summary))
+
+
+class VerifyAnswer(msgspec.Struct, frozen=True):
+    """`unknown`: the provider could not be asked. `reason` is what it said, if anything."""
+
+    provider: Provider
+    verdict: Verdict
+    reason: str | None
+
+    @classmethod
+    def of(cls, provider: Provider, verification: Verification) -> "VerifyAnswer":
+        return cls(provider, verification.verdict, verification.reason)

@@ -1,19 +1,17 @@
 """Wire format of devices."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from api.schemas.base import Body
+from api.schemas.base import LANGUAGE_PATTERN, Body, Instant, NextCursor
 from api.services.devices import DevicePage, DeviceWish
 from shared.domain.credentials import ApnsEnvironment
 from shared.domain.devices import Device, Platform, Provider, Subscription
 
 PUSH_TOKEN_CHARACTERS_MAX = 4_096
-_LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,6}$(?!\n)"
 _TIMEZONE = r"^[A-Za-z][A-Za-z0-9_+/-]*$(?!\n)"
 PushToken = Annotated[str, Meta(min_length=1, max_length=PUSH_TOKEN_CHARACTERS_MAX)]
 
@@ -25,7 +23,7 @@ class RegisterBody(Body, frozen=True, kw_only=True):
     platform: Platform
     push_token: PushToken | Subscription
     provider: Provider | None = None
-    language: Annotated[str, Meta(max_length=35, pattern=_LANGUAGE)] | None = None
+    language: Annotated[str, Meta(max_length=35, pattern=LANGUAGE_PATTERN)] | None = None
     timezone: Annotated[str, Meta(max_length=64, pattern=_TIMEZONE)] | None = None
     app_version: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     apns_environment: ApnsEnvironment | None = None
@@ -48,8 +46,8 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform
     provider: Provider
     active: bool
-    created_at: datetime
-    last_seen_at: datetime
+    created_at: Instant
+    last_seen_at: Instant
     deactivated_reason: str | None
 
     @classmethod
@@ -62,7 +60,7 @@ class DevicesAnswer(msgspec.Struct, frozen=True):
 
     devices: list[DeviceRow]
     total: int
-    next_cursor: str | msgspec.UnsetType = msgspec.UNSET
+    next_cursor: NextCursor | msgspec.UnsetType = msgspec.UNSET
 
     @classmethod
     def of(cls, page: DevicePage) -> "DevicesAnswer":

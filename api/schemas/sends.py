@@ -1,42 +1,78 @@
 """Wire format of the three sends."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
-from api.data_text import compact_object
-from api.schemas.base import Body
-from api.services.accept import Request
+from api.data_text import compact_data
+from api.errors import invalid
+from api.schemas.base import Body, Instant
+from api.schemas.options import OptionsBody, Text, Title
+from api.services.planning import Request
 from shared.domain.notifications import (
-    BODY_CHARACTERS_MAX,
     NOTIFICATIONS_PER_BATCH_MAX,
-    TITLE_CHARACTERS_MAX,
     TTL_SECONDS_DEFAULT,
     TTL_SECONDS_MAX,
     USERS_PER_BULK_MAX,
     Content,
 )
-from shared.storage.sends import Recipient
+from shared.domain.sends import Recipient
 
 _OBJECT = {"type": "object"}
 
-Data = Annotated[msgspec.Raw, Meta(description="any JSON object", extra_json_schema=_OBJECT)]
+Data = Annotated[
+    msgspec.Raw,
+    Meta(
+        description="any JSON object of at most 4,096 bytes as compact UTF-8, at most 16 deep",
+        extra_json_schema=_OBJECT,
+    ),
+]
+SendAt = Annotated[
+    Instant,
+    Meta(
+        description="when to send it, at most 30 days ahead; devices are looked up then",
+        extra_json_schema={"examples": ["2026-03-20T07:30:00Z"]},
+    ),
+]
+Ttl = Annotated[
+    int,
+    Meta(ge=0, le=TTL_SECONDS_MAX, description="seconds; 0 is one attempt now, and no retry"),
+]
 
 
-class ContentBody(Body, frozen=True, kw_only=True):
-    """What every kind of send says. `data`: an object of at most 4,096 bytes as compact UTF-8."""
+class ContentBody(OptionsBody, frozen=True, kw_only=True):
+    """What every kind of send says."""
 
-    title: Annotated[str, Meta(min_length=1, max_length=TITLE_CHARACTERS_MAX)]
-    body: Annotated[str, Meta(max_length=BODY_CHARACTERS_MAX)]
+    title: Title
+    body: Text
     data: Data = msgspec.field(default_factory=msgspec.Raw)
-    ttl: Annotated[int, Meta(ge=0, le=TTL_SECONDS_MAX)] = TTL_SECONDS_DEFAULT
+    ttl: Ttl = TTL_SECONDS_DEFAULT
+    send_at: SendAt | None = None
 
     def content(self, pointer: str = "#") -> Content:
         raw = bytes(self.data)
-        data = compact_object(raw, f"{pointer}/data") if raw else None
-        return Content(title=self.title, body=self.body, data=data, ttl_seconds=self.ttl)
+        return Content(
+            title=self.title,
+            body=self.body,
+            data=compact_data(raw, f"{pointer}/data") if raw else None,
+            ttl_seconds=self.ttl,
+            send_at=_millisecond(self.send_at, f"{pointer}/send_at"),
+            options=self.options(pointer),
+        )
+
+
+def _millisecond(instant: datetime | None, pointer: str) -> datetime | None:
+    """Cut to what MongoDB stores, in UTC."""
+    if instant is None:
+        return None
+    cut = instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    try:
+        return cut.astimezone(UTC)
+    except OverflowError:  # before the year 1 or after 9999
+        raise invalid(pointer, "Invalid RFC3339 encoded datetime") from None
 
 
 class SendBody(ContentBody, frozen=True, kw_only=True):

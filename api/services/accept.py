@@ -1,50 +1,51 @@
 """Accepting a send: look up, charge, record, publish. What was answered 200 is on record."""
 
 import asyncio
-import time
-from collections import defaultdict
-from collections.abc import Sequence
-from datetime import timedelta
+import math
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
 
 from api.directory import AppDirectory
 from api.errors import AppNotFoundError, QuotaExceededError, UnavailableError
-from shared import ids
+from api.services.outbox import Outbox
+from api.services.planning import Request, at_once, build, unschedulable
 from shared.clock import Clock
 from shared.domain.apps import App
-from shared.domain.deliveries import DELIVERIES_PER_CHUNK_MAX, Chunk, Target
-from shared.domain.devices import Provider
-from shared.domain.notifications import Content, Lane
+from shared.domain.deliveries import Chunk
+from shared.domain.sends import Send
 from shared.logs import get_logger
 from shared.queue.messages import Pointer
 from shared.queue.pointers import Routed, publications
 from shared.queue.publisher import Publisher
-from shared.storage.devices import ActiveDevice, DeviceRepository
+from shared.storage.devices import DeviceRepository
 from shared.storage.enrolments import EnrolmentRepository
 from shared.storage.mongo import StorageUnavailable
 from shared.storage.quotas import Charge, QuotaRepository
-from shared.storage.sends import Recipient, Send, SendRepository
+from shared.storage.sends import SendRepository
 
-SMALL_SEND_MAX = 10  # notifications; larger ones wait in the lane `lo`
 DAY_SECONDS = 86_400
-_COUNTED_FOR_SECONDS = 1.0
 _log = get_logger("api.accept")
 
 
-class Request(msgspec.Struct, frozen=True):
-    """What to send: contents, and who gets which of them."""
+class Allowance(msgspec.Struct, frozen=True):
+    """What is left of an app's daily quota, and when all of it is there again."""
 
-    contents: tuple[Content, ...]
-    recipients: tuple[Recipient, ...]
+    quota: int
+    remaining: int
+    resets_in_seconds: int
 
-    @property
-    def lane(self) -> Lane:
-        return "hi" if len(self.recipients) <= SMALL_SEND_MAX else "lo"
 
-    def user_ids(self) -> set[UUID]:
-        return {recipient.user_id for recipient in self.recipients}
+class Accepted(msgspec.Struct, frozen=True):
+    """On record: notification i of the send is the request's recipient i.
+
+    `allowance` is None for an app without quota, and when nothing was charged now.
+    """
+
+    send_id: UUID
+    allowance: Allowance | None = None
+    is_replayed: bool = False
 
 
 class NotEnrolled(msgspec.Struct, frozen=True):
@@ -53,20 +54,13 @@ class NotEnrolled(msgspec.Struct, frozen=True):
     user_ids: set[UUID]
 
 
-class Outbox:
-    """How much is recorded and not yet confirmed by the queue; counted at most once a second."""
+class NotSchedulable(msgspec.Struct, frozen=True):
+    """Nothing was accepted: these contents name a time that is past or too far ahead."""
 
-    def __init__(self, sends: SendRepository, *, most: int) -> None:
-        self._sends = sends
-        self._most = most
-        self._count = 0
-        self._counted_until = 0.0
+    contents: set[int]
 
-    async def is_full(self) -> bool:
-        if time.monotonic() >= self._counted_until:
-            self._counted_until = time.monotonic() + _COUNTED_FOR_SECONDS
-            self._count = await self._sends.count_unpublished()
-        return self._count >= self._most
+
+Refusal = NotEnrolled | NotSchedulable
 
 
 class Acceptor:
@@ -93,14 +87,25 @@ class Acceptor:
         self._directory = directory
         self._clock = clock
 
-    async def accept(self, app: App, request: Request) -> Send | NotEnrolled:
-        """The recorded send; notification i of it is the request's recipient i.
+    async def accept(
+        self, app: App, request: Request, *, claim: UUID | None = None
+    ) -> Accepted | Refusal:
+        """Record a request and publish it.
+
+        Args:
+            app: the calling app.
+            request: what to send.
+            claim: at most one request is recorded under the same claim.
 
         Raises:
             QuotaExceededError: more than what is left of today's quota.
             UnavailableError: the outbox is full.
             StorageUnavailable: it may or may not have been recorded.
         """
+        now = self._clock()
+        request = at_once(request, now)
+        if misplaced := unschedulable(request, now):
+            return NotSchedulable(misplaced)
         users = request.user_ids()
         enrolled, devices, is_full = await asyncio.gather(
             self._enrolments.enrolled(app.app_id, users),
@@ -111,13 +116,16 @@ class Acceptor:
             return NotEnrolled(users - enrolled)
         if is_full:
             raise UnavailableError(wait_seconds=30)
-        send, chunks = build(app.app_id, request, devices, self._clock)
-        charge = await self._charge(app, len(request.recipients))
-        await self._record(send, chunks, charge)
+        send, chunks = build(app.app_id, request, devices, now)
+        day, allowance = await self._charge(app, len(request.recipients))
+        recorded = await self._record(send, chunks, day, claim)
+        if recorded != send.send_id:
+            return Accepted(recorded, is_replayed=True)
         await self._publish(send, chunks)
-        return send
+        return Accepted(send.send_id, allowance)
 
-    async def _charge(self, app: App, units: int) -> Charge:
+    async def _charge(self, app: App, units: int) -> tuple[datetime, Allowance | None]:
+        """The UTC day that was charged, and what is left of it."""
         charge = await self._quotas.charge(app.app_id, units, app.daily_quota)
         if not charge.accepted:  # a quota that was raised a moment ago counts
             fresh = await self._directory.look_up(app.app_id)
@@ -125,27 +133,39 @@ class Acceptor:
                 raise AppNotFoundError
             app = fresh
             charge = await self._quotas.charge(app.app_id, units, app.daily_quota)
+        allowance = self._allowance(app, charge)
         if charge.accepted:
-            return charge
-        remaining = charge.remaining or 0
-        resets = charge.day + timedelta(seconds=DAY_SECONDS) - self._clock()
+            return charge.day, allowance
         raise QuotaExceededError(
             most=app.daily_quota or 0,
             window_seconds=DAY_SECONDS,
-            wait_seconds=max(int(resets.total_seconds()) + 1, 1),
-            remaining=remaining,
-            members={"remaining": remaining},
+            wait_seconds=allowance.resets_in_seconds if allowance else 1,
+            remaining=charge.remaining or 0,
+            members={"remaining": charge.remaining or 0},
         )
 
-    async def _record(self, send: Send, chunks: list[Chunk], charge: Charge) -> None:
-        """Give the units back only when it is certain that nothing was recorded."""
+    def _allowance(self, app: App, charge: Charge) -> Allowance | None:
+        if app.daily_quota is None or charge.remaining is None:
+            return None
+        left = charge.day + timedelta(seconds=DAY_SECONDS) - self._clock()
+        resets_in_seconds = max(math.ceil(left.total_seconds()), 1)
+        return Allowance(app.daily_quota, charge.remaining, resets_in_seconds)
+
+    async def _record(
+        self, send: Send, chunks: list[Chunk], day: datetime, claim: UUID | None
+    ) -> UUID:
+        """The send that is on record now; give the units back when it is certainly not this one."""
         try:
-            await self._sends.insert(send, chunks)
+            is_recorded = await self._sends.insert(send, chunks, claim=claim)
         except StorageUnavailable:
             raise
         except Exception:
-            await self._quotas.refund(send.app_id, len(send.recipients), charge.day)
+            await self._quotas.refund(send.app_id, len(send.recipients), day)
             raise
+        if is_recorded or claim is None:
+            return send.send_id
+        await self._quotas.refund(send.app_id, len(send.recipients), day)
+        return await self._sends.of_claim(claim) or send.send_id
 
     async def _publish(self, send: Send, chunks: list[Chunk]) -> None:
         """Whatever fails here is made good by the sweeper: the send is on record."""
@@ -160,51 +180,3 @@ class Acceptor:
             await self._sends.flag_published([send.send_id])
         except StorageUnavailable:
             _log.warning("send.not_flagged", send_id=str(send.send_id), app_id=str(send.app_id))
-
-
-def build(
-    app_id: UUID, request: Request, devices: Sequence[ActiveDevice], clock: Clock
-) -> tuple[Send, list[Chunk]]:
-    """The record of a send: chunks of up to 100 deliveries, each of one provider."""
-    now = clock()
-    send_id = ids.new_send_id(now)
-    targets = _targets(request, devices)
-    groups = [
-        (provider, group[start : start + DELIVERIES_PER_CHUNK_MAX])
-        for provider, group in targets.items()
-        for start in range(0, len(group), DELIVERIES_PER_CHUNK_MAX)
-    ]
-    send = Send(
-        send_id=send_id,
-        app_id=app_id,
-        created_at=now,
-        contents=request.contents,
-        recipients=request.recipients,
-        lane=request.lane,
-        delivery_count=sum(len(group) for _, group in groups),
-        published=not groups,
-    )
-    chunks = [
-        Chunk(
-            chunk_id=ids.chunk_id(send_id, index),
-            app_id=app_id,
-            send_id=send_id,
-            provider=provider,
-            lane=send.lane,
-            targets=tuple(group),
-            expires_at=max(send.notification(t.notification).expires_at for t in group),
-        )
-        for index, (provider, group) in enumerate(groups)
-    ]
-    return send, chunks
-
-
-def _targets(request: Request, devices: Sequence[ActiveDevice]) -> dict[Provider, list[Target]]:
-    by_user: dict[UUID, list[ActiveDevice]] = defaultdict(list)
-    for device in devices:
-        by_user[device.user_id].append(device)
-    targets: dict[Provider, list[Target]] = defaultdict(list)
-    for index, recipient in enumerate(request.recipients):
-        for device in by_user[recipient.user_id]:
-            targets[device.provider].append(Target(index, device.device_id))
-    return targets

@@ -58,11 +58,8 @@ class ClientTokenService:
             chosen = tuple(scopes) or DEFAULT_SCOPES
             return Granted(self._issuer.mint_service(app_id, chosen, LIFETIME), chosen)
         key = f"{app_id}:{address}"
-        wait = await self._limits.blocked_for(key, most=FAILURES_MAX, window=FAILURE_WINDOW)
-        if wait is not None:
-            return Blocked(math.ceil(wait))
-        await self._limits.record_failure(key, most=FAILURES_MAX, window=FAILURE_WINDOW)
-        return Denied()
+        failure = await self._limits.try_failure(key, most=FAILURES_MAX, window=FAILURE_WINDOW)
+        return Denied() if failure.is_taken else Blocked(math.ceil(failure.frees_seconds))
 
     async def _is_right(self, app_id: UUID, secret: str) -> bool:
         """The same work whether the app exists or not."""

@@ -1,19 +1,15 @@
 """Provider credentials: checked to be usable, stored sealed, never shown again."""
 
-import base64
 from uuid import UUID
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from api.directory import AppDirectory
 from api.errors import CredentialNotFoundError, invalid
+from shared.crypto.vapid import generate_keys
 from shared.domain.credentials import (
     ApnsCredential,
     Credential,
@@ -95,11 +91,9 @@ class CredentialService:
 
 def new_vapid(subject: str) -> WebPushCredential:
     """A fresh P-256 pair (RFC 8292)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    scalar = key.private_numbers().private_value.to_bytes(32, "big")
-    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    keys = generate_keys()
     return WebPushCredential(
-        subject=subject, vapid_private_key=_base64url(scalar), vapid_public_key=_base64url(point)
+        subject=subject, vapid_private_key=keys.private_key, vapid_public_key=keys.public_key
     )
 
 
@@ -118,7 +112,3 @@ def _private_key(pem: str) -> object:
         return load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # TypeError: it wants a password
         return None
-
-
-def _base64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -22,7 +22,12 @@ from shared.domain.credentials import ApnsEnvironment
 from shared.domain.devices import Device, Platform, Provider
 from shared.storage.devices import DeviceFilter, DeviceRepository, Registration
 from shared.storage.enrolments import EnrolmentRepository
-from shared.storage.limits import REGISTRATION_WINDOW, REGISTRATIONS_MAX, LimitRepository
+from shared.storage.limits import (
+    REGISTRATION_WINDOW,
+    REGISTRATIONS_MAX,
+    LimitRepository,
+    Window,
+)
 
 
 class DevicePage(msgspec.Struct, frozen=True):
@@ -45,6 +50,14 @@ class DeviceWish(msgspec.Struct, frozen=True, kw_only=True):
     apns_environment: ApnsEnvironment | None = None
 
 
+class Registered(msgspec.Struct, frozen=True):
+    """The device, and what is left of its user's registrations."""
+
+    device_id: UUID
+    remaining: int
+    frees_in_seconds: int
+
+
 class DeviceService:
     """Everything callers do with devices."""
 
@@ -63,8 +76,8 @@ class DeviceService:
         self._limits = limits
         self._directory = directory
 
-    async def register(self, user: User, app_id: UUID, wish: DeviceWish) -> UUID:
-        """The device's id.
+    async def register(self, user: User, app_id: UUID, wish: DeviceWish) -> Registered:
+        """Create the token's device, or move it to this user, or note that it was seen again.
 
         Raises:
             ValidationFailedError: no push token of that provider.
@@ -78,21 +91,24 @@ class DeviceService:
         if not app.auto_enroll:
             await self._require_enrolment(app_id, user.user_id)
         known = await self._devices.touch(app_id, registration)
-        if known is None:
-            await self._count(app_id, user.user_id)
+        window = await self._count(app_id, user.user_id, is_free=known is not None)
         if app.auto_enroll:
             await self._enrolments.enroll(app_id, [user.user_id])
-        return known or await self._devices.register(app_id, registration)
+        device_id = known or await self._devices.register(app_id, registration)
+        return Registered(device_id, window.remaining, math.ceil(window.frees_seconds))
 
-    async def _count(self, app_id: UUID, user_id: UUID) -> None:
-        """Registering one's own unchanged token again is free; this one is not."""
-        wait = await self._limits.try_registration(app_id, user_id)
-        if wait is not None:
+    async def _count(self, app_id: UUID, user_id: UUID, *, is_free: bool) -> Window:
+        """Registering one's own unchanged token again is free."""
+        if is_free:
+            return await self._limits.registrations(app_id, user_id)
+        window = await self._limits.try_registration(app_id, user_id)
+        if not window.is_taken:
             raise TooManyRegistrationsError(
                 most=REGISTRATIONS_MAX,
                 window_seconds=int(REGISTRATION_WINDOW.total_seconds()),
-                wait_seconds=math.ceil(wait),
+                wait_seconds=math.ceil(window.frees_seconds),
             )
+        return window
 
     async def _enabled_app(self, user: User, app_id: UUID) -> App:
         app = await self._directory.find(app_id) if app_id in user.app_ids else None
@@ -139,6 +155,8 @@ class DeviceService:
         user_id = caller.user_id if isinstance(caller, User) else None
         if device_id is not None:
             for app_id in caller.app_ids:
+                if await self._directory.find(app_id) is None:  # deleted; its rows are still there
+                    continue
                 if await self._devices.unregister(app_id, device_id, user_id=user_id):
                     return
         raise DeviceNotFoundError

@@ -40,6 +40,8 @@ class TokenRules(msgspec.Struct, frozen=True):
             raise invalid(_POINTER, "must be printable ASCII without spaces")
         if token.startswith("{"):
             raise invalid(_POINTER, "a subscription is for the provider webpush")
+        if chosen == "pushy" and token.startswith("/"):
+            raise invalid(_POINTER, "a topic is no token")
         if chosen == "apns":
             return chosen, _apns(platform, token)
         return chosen, token
