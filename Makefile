@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. CI runs `make test`.
 .DEFAULT_GOAL := help
 .PHONY: help run demo stop clean status setup test check static fmt format lint types imports \
-	unit contract integration e2e lock settings images-check
+	unit contract integration conformance e2e lock settings images-check
 .NOTPARALLEL:
 
 BIN := .venv/bin
@@ -68,6 +68,9 @@ contract: setup ## every provider adapter against its simulator
 
 integration: setup ## storage and queue against real servers
 	$(PYTEST) tests/integration
+
+conformance: setup ## what the Push API's seed says, statement by statement
+	$(PYTEST) tests/conformance --statements
 
 e2e: setup ## both services as processes, HTTP in, simulators out
 	$(PYTEST) tests/e2e

@@ -5,6 +5,9 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly LOCK_FILE=deploy/locks/dev.txt
+readonly EXAMPLES=docs/examples
+readonly NO_JOSE=.venv/.no-jose # npm's words, where it failed: not tried again
+readonly DEBIAN_JOSE=/usr/share/nodejs/jose
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_SAVED=/usr/sbin/policy-rc.d.saved-by-fanfare
 
@@ -25,6 +28,7 @@ main() {
     if [ "$(project_stamp)" != "$(cat .venv/.stamp-project 2>/dev/null)" ]; then
         install_project
     fi
+    if ! has_jose && [ ! -e "$NO_JOSE" ]; then install_jose; fi
 }
 
 # --- python -------------------------------------------------------------------------------------------------------
@@ -78,14 +82,39 @@ install_packages() {
     fi
     if [ -z "${FANFARE_AMQP_URL:-}" ] && ! has_rabbitmq; then missing+=(rabbitmq-server); fi
     if [ -z "${FANFARE_MONGO_URL:-}" ] && ! has_libcurl; then missing+=(libcurl4); fi
-    if ! command -v node >/dev/null; then missing+=(nodejs); fi
-    if [ "${#missing[@]}" -eq 0 ]; then return; fi
-    if [ "${missing[*]}" = nodejs ] && ! can_install; then
-        step "note: no node; the example tests that need it will be skipped"
-        return
+    if [ "${#missing[@]}" -gt 0 ] && ! can_install; then require_apt "${missing[*]}"; fi
+    for_examples
+    if [ "${#missing[@]}" -gt 0 ]; then apt_install "${missing[@]}"; fi
+}
+
+# Only the tests of docs/examples need these: without them they are skipped.
+for_examples() {
+    local wanted=()
+    if ! command -v node >/dev/null; then wanted+=(nodejs); fi
+    if ! has_jose && ! command -v npm >/dev/null; then wanted+=(node-jose); fi
+    if [ "${#wanted[@]}" -eq 0 ]; then return; fi
+    if can_install; then
+        missing+=("${wanted[@]}")
+    else
+        step "note: no ${wanted[*]}; the example tests that need it will be skipped"
     fi
-    require_apt "${missing[*]}"
-    apt_install "${missing[@]}"
+}
+
+has_jose() { [ -f "$EXAMPLES/node_modules/jose/package.json" ]; }
+
+# The locked one where there is npm, else Debian's, which is the same library without four hundred packages around it.
+install_jose() {
+    if [ -d "$DEBIAN_JOSE" ]; then
+        mkdir -p "$EXAMPLES/node_modules"
+        ln -sfn "$DEBIAN_JOSE" "$EXAMPLES/node_modules/jose"
+    elif command -v npm >/dev/null; then
+        step "installing jose for docs/examples"
+        if ! npm ci --prefix "$EXAMPLES" --ignore-scripts --no-audit --no-fund --silent </dev/null >"$NO_JOSE" 2>&1; then
+            step "note: npm could not install jose ($NO_JOSE); the example test that needs it will be skipped"
+            return
+        fi
+        rm "$NO_JOSE"
+    fi
 }
 
 has_rabbitmq() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || command -v rabbitmq-server >/dev/null; }

@@ -44,7 +44,7 @@ def print_handout(console: Console, stack: Stack, app: DemoApp) -> None:
     urls = stack.simulator_urls
     console.print("\n[bold cyan]── Try it yourself[/]")
     for name, value in (
-        ("API", f"{url}   (OpenAPI: {url}/openapi.json)"),
+        ("API", f"{url}   (docs: {url}/docs, OpenAPI: {url}/openapi.json)"),
         ("simulators", f"{urls['admin_url']}/apns/log   (also fcm, webpush, pushy, receiver)"),
         ("MongoDB", stack.settings["FANFARE_MONGO_URL"]),
         ("RabbitMQ", stack.settings["FANFARE_AMQP_URL"]),

@@ -93,7 +93,7 @@ class Tenant:
         path = f"/push/config/{self.app_id}/providers/{provider}"
         await self.call("PUT", path, token=self.admin(), body=body)
 
-    async def register(self, user_id: str, provider: str, token: Any = None) -> str:
+    async def register(self, user_id: str, provider: str, token: Any = None, **changes: Any) -> str:
         """One more device of a user; its id."""
         platform = {"apns": "ios", "webpush": "web"}.get(provider, "android")
         body = {
@@ -101,7 +101,7 @@ class Tenant:
             "platform": platform,
             "provider": provider,
             "push_token": token or await self.new_token(provider),
-        }
+        } | changes
         answer = await self.call(
             "POST", "/push/devices/register", token=self.user(user_id), body=body, status=201
         )
@@ -134,7 +134,7 @@ class Tenant:
 
         async def look() -> Json | None:
             status = await self.status(notification_id)
-            return None if status["status"] == "pending" else status
+            return None if status["status"] in {"pending", "scheduled"} else status
 
         return await eventually(look, within_seconds=within_seconds, what="settled")
 

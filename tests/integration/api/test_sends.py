@@ -44,6 +44,8 @@ async def test_a_send_is_recorded_and_published(api: Api) -> None:
             "attempts": 0,
             "provider_message_id": None,
             "next_attempt_at": None,
+            "updated_at": None,
+            "cut": [],
         }
     ]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.data_text import compact_object
+from api.data_text import compact_data, compact_object
 from api.errors import DataTooLargeError, FieldError, ValidationFailedError
 
 
@@ -66,7 +66,8 @@ def test_compact_object_refuses_what_is_no_object(raw: bytes) -> None:
         (b'{"a":01}', "not valid JSON"),
         (nested(17), "nested deeper than 16"),
         (nested(17, b"[", b"]"), "nested deeper than 16"),
-        (nested(100_000), "not valid JSON"),
+        (nested(4_000), "not valid JSON"),
+        (nested(100_000), "at most 4096 bytes"),
     ],
 )
 def test_compact_object_refuses(raw: bytes, reason: str) -> None:
@@ -88,10 +89,10 @@ def filled(size: int, character: str = "x", **dump: Any) -> bytes:
 @pytest.mark.parametrize("character", ["x", "é", "漢", "😀"])
 @pytest.mark.parametrize("dump", [{}, {"indent": 8}, {"ensure_ascii": False}])
 def test_compact_object_counts_compact_bytes(character: str, dump: dict[str, Any]) -> None:
-    text = compact_object(filled(4_096, character, **dump), "#/data")
+    text = compact_data(filled(4_096, character, **dump), "#/data")
     assert len(text.encode()) == 4_096
     with pytest.raises(DataTooLargeError):
-        compact_object(filled(4_097, character, **dump), "#/data")
+        compact_data(filled(4_097, character, **dump), "#/data")
 
 
 def test_compact_object_ignores_space_between() -> None:

@@ -10,18 +10,19 @@ import pytest
 
 from api.app import assemble
 from api.routes.sends import BATCH_BYTES_MAX, SEND_BYTES_MAX, send_routes
-from api.services.accept import Acceptor, NotEnrolled, Request, build
-from api.services.notifications import NotificationService
+from api.services.accept import Accepted, NotEnrolled
+from api.services.planning import Request, build
+from api.services.previewing import Previewer
+from api.services.sending import Key, Sender
 from shared.domain.apps import App
-from shared.storage.sends import Send
 from tests.unit.api.doubles import (
+    NOW,
     OTHER_USER,
     USER,
     bearer,
     client_of,
     gate,
     service_claims,
-    still,
 )
 
 SERVICE = bearer(service_claims())
@@ -35,17 +36,16 @@ class Recorder:
         self.requests: list[Request] = []
         self.strangers: set[UUID] = set()
 
-    async def accept(self, app: App, request: Request) -> Send | NotEnrolled:
+    async def send(self, app: App, request: Request, key: Key | None) -> Accepted | NotEnrolled:
+        assert key is None
         self.requests.append(request)
         if unknown := request.user_ids() & self.strangers:
             return NotEnrolled(unknown)
-        return build(app.app_id, request, [], still)[0]
+        return Accepted(build(app.app_id, request, [], NOW)[0].send_id)
 
 
 RECORDER = Recorder()
-APPLICATION = assemble(
-    [send_routes(cast("Acceptor", RECORDER), cast("NotificationService", None), gate())]
-)
+APPLICATION = assemble([send_routes(cast("Sender", RECORDER), cast("Previewer", None), gate())])
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ async def test_send_accepts(http: httpx.AsyncClient, kind: str, changes: dict[st
         ("data", []),
         ("data", None),
         ("data", "{}"),
-        ("priority", "high"),
+        ("urgency", "high"),
         ("app_id", str(USER)),
     ],
 )

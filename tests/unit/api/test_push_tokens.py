@@ -96,6 +96,7 @@ def test_resolve_keeps_one_form() -> None:
         ("web", subscription(p256dh="é"), None, "#/push_token/keys"),
         ("web", subscription(auth=b64(b"a" * 15)), None, "#/push_token/keys"),
         ("web", subscription(auth=""), None, "#/push_token/keys"),
+        ("android", "/topics/news", "pushy", "#/push_token"),
     ],
 )
 def test_resolve_refuses(
