@@ -84,7 +84,14 @@ def create_app(settings: ApiSettings, clock: Clock = utc_now) -> Litestar:
     keys = KeyRepository(database, keyring, clock)
     builtin = BuiltInIssuer(settings.issuer_url, keys, clock) if settings.issuer_enabled else None
     wanted = topology(settings.retry_levels_seconds, settings.hook_levels_seconds)
-    parts = _Parts(settings, database, keyring, publisher, clock, EnvelopeKeys(keys, clock))
+    parts = _Parts(
+        settings,
+        database,
+        keyring,
+        publisher,
+        envelopes=EnvelopeKeys(keys, clock),
+        clock=clock,
+    )
     gate = Gate(TokenVerifier(_issuers(settings, builtin, fetcher, clock), clock), parts.directory)
 
     @asynccontextmanager
@@ -137,8 +144,9 @@ class _Parts:
         database: Database,
         keyring: Keyring,
         publisher: Publisher,
-        clock: Clock,
+        *,
         envelopes: EnvelopeKeys,
+        clock: Clock,
     ) -> None:
         self._envelopes = envelopes
         apps = AppRepository(database, keyring)
