@@ -24,7 +24,7 @@ from tests.fuzz.stage import Stage
 from tests.fuzz.world import World, Worlds
 
 TIMES = int(os.environ.get("FUZZ_TIMES", "1"))
-DRAWN = 16 * TIMES  # of each operation, right ones and as many wrong ones
+DRAWN = 12 * TIMES  # of each operation, right ones and as many wrong ones
 REQUESTS_MIN = 2_000
 RIGHT = 0.75  # of the callers
 REFUSALS = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "429"]

@@ -28,6 +28,7 @@ from tests.simulators.rules import (
     Subject,
 )
 
+SUCCESS_STATUS_END = 300
 HTML = b"<!DOCTYPE html><html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1></html>"
 
 
@@ -211,9 +212,9 @@ class Simulator(ABC):
 
     def _scripted(self, action: Answer | Garbage, request: SimRequest, call: Call) -> Verdict:
         """The scripted answer; a scripted success is one only for a request that deserves it."""
-        is_success = action.status < 300
+        is_success = action.status < SUCCESS_STATUS_END
         judged = self.judge(request, call) if is_success else None
-        if judged is not None and not judged.accepted:
+        if judged is not None and judged.response.status >= SUCCESS_STATUS_END:
             return judged
         if isinstance(action, Garbage):
             response = SimResponse(
