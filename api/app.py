@@ -16,7 +16,7 @@ from api.auth.tokens import Issuer, TokenVerifier
 from api.bodies import Bounds, bounded
 from api.directory import AppDirectory
 from api.methods import before_route
-from api.openapi import openapi_config
+from api.openapi.document import openapi_config
 from api.problems import answer_error
 from api.requests import StrictRequest
 from api.routes.apps import app_routes, enrolment_routes

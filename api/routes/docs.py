@@ -6,7 +6,7 @@ from litestar import MediaType, Request, Response, Router, get
 from litestar.datastructures import State
 
 from api.docs.page import Page, make_page
-from api.openapi import document_of
+from api.openapi.document import document_of
 
 AnyRequest = Request[Any, Any, State]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from litestar.routes import HTTPRoute
 
 from api.app import create_app
-from api.openapi import document_of
+from api.openapi.document import document_of
 from api.settings import ApiSettings
 
 _KEY = base64.b64encode(b"k" * 32).decode()

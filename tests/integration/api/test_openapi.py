@@ -10,7 +10,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from api.auth.guards import Gate
 from api.auth.mobile import MobileGate
-from api.openapi_errors import GUARDS, OPERATIONS
+from api.openapi.errors import GUARDS, OPERATIONS
 from tests.integration.api.conftest import Api
 
 ROUTES = {

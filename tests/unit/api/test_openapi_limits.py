@@ -8,7 +8,7 @@ import pytest
 from msgspec import inspect
 
 import api.app  # noqa: F401 every schema module is loaded with it
-from api.openapi_schemas import Shapes
+from api.openapi.schemas import Shapes
 from api.schemas.apps import AppAnswer, SecretAnswer
 from api.schemas.base import Body
 from api.schemas.config import ConfigAnswer

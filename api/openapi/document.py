@@ -10,10 +10,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.routes import HTTPRoute
 
-from api.openapi_fields import HEADERS, PARAMETERS, TAGS
-from api.openapi_operations import OperationWriter
-from api.openapi_schemas import Shapes
-from api.openapi_shapes import OWN_SHAPES
+from api.openapi.fields import HEADERS, PARAMETERS, TAGS
+from api.openapi.operations import OperationWriter
+from api.openapi.schemas import Shapes
+from api.openapi.shapes import OWN_SHAPES
 
 _ABOUT = """\
 Push notifications through APNs, FCM, Web Push and Pushy.

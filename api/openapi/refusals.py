@@ -8,8 +8,8 @@ from typing import Any
 from api.envelope import PREFIX
 from api.errors import ServiceError
 from api.messages_zh import CHINESE
-from api.openapi_fields import header_references
-from api.openapi_shapes import reference
+from api.openapi.fields import header_references
+from api.openapi.shapes import reference
 from api.problems import members_of
 
 _TRACE_ID = "0af7651916cd43dd8448eb211c80319c"

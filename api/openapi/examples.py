@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.openapi_answers import ANSWERS, ENVELOPED, VAPID
-from api.openapi_requests import REQUESTS
+from api.openapi.answers import ANSWERS, ENVELOPED, VAPID
+from api.openapi.requests import REQUESTS
 
 # Handler and status -> what differs there from the shape's usual example.
 _DIFFERENCES: Mapping[str, Any] = {

@@ -8,18 +8,18 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
-from api.openapi_errors import Traits, refusals
-from api.openapi_examples import answer_example
-from api.openapi_fields import (
+from api.openapi.errors import Traits, refusals
+from api.openapi.examples import answer_example
+from api.openapi.fields import (
     ANSWER_HEADERS,
     HEADER_PARAMETERS,
     PARAMETERS,
     header_references,
 )
-from api.openapi_refusals import refused_answers
-from api.openapi_requests import request_example
-from api.openapi_schemas import Schema, Shapes, not_null
-from api.openapi_shapes import ANSWER_BODIES, BODIES, SEALED, reference
+from api.openapi.refusals import refused_answers
+from api.openapi.requests import request_example
+from api.openapi.schemas import Schema, Shapes, not_null
+from api.openapi.shapes import ANSWER_BODIES, BODIES, SEALED, reference
 
 _JSON = "application/json"
 _WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")

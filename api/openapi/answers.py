@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.openapi_requests import (
+from api.openapi.requests import (
     APP,
     CONTENT,
     DEVICE,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from api.openapi_requests import REQUESTS
+from api.openapi.requests import REQUESTS
 from api.schemas.enrolment_lines import NDJSON
 
 
