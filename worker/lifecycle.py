@@ -12,6 +12,7 @@ from worker.settings import WorkerSettings
 
 Loop = Callable[[], Coroutine[Any, Any, None]]
 _LAST_WORDS_SECONDS = 5.0
+_SAID_AGAIN_SECONDS = 0.5
 
 log = get_logger(__name__)
 
@@ -40,9 +41,7 @@ class Worker:
             log.info("worker.draining")
             await self._consumer.stop(self._settings.worker_drain_seconds)
             await asyncio.wait([consuming], timeout=_LAST_WORDS_SECONDS)
-            for task in [ready, stopped, consuming, *loops]:
-                task.cancel()
-            await asyncio.gather(ready, stopped, consuming, *loops, return_exceptions=True)
+            await _end(ready, stopped, consuming, *loops)
             self._retract()
         for task in ended - {stopped}:
             task.result()  # a loop that ends by itself is a bug: let it be seen
@@ -59,3 +58,12 @@ class Worker:
     def _retract(self) -> None:
         if self._settings.worker_ready_file is not None:
             Path(self._settings.worker_ready_file).unlink(missing_ok=True)
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    """PyMongo can lose a cancellation that meets an answer: it is said again until it is heard."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_SAID_AGAIN_SECONDS)
