@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. CI runs `make test`.
 .DEFAULT_GOAL := help
 .PHONY: help run demo stop clean status setup test check static fmt format lint types imports \
-	unit contract integration conformance e2e lock settings images-check
+	unit contract integration conformance e2e fuzz lock settings images-check
 .NOTPARALLEL:
 
 BIN := .venv/bin
@@ -74,6 +74,9 @@ conformance: setup ## what the Push API's seed says, statement by statement
 
 e2e: setup ## both services as processes, HTTP in, simulators out
 	$(PYTEST) tests/e2e
+
+fuzz: setup ## ten times as many generated requests as `make test` sends
+	FUZZ_TIMES=20 $(PYTEST) tests/fuzz
 
 images-check: setup ## docker-compose.yml against its public schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

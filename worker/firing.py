@@ -84,5 +84,6 @@ class Firings:
             return
         log.info("send.fired", send_id=send.send_id, app_id=send.app_id, chunks=len(chunks))
         routed = [Routed(Pointer(chunk_id=c.chunk_id), c.provider, c.lane) for c in chunks]
-        if chunks and all(await self._publisher.publish_all(publications(routed))):
+        confirmed = await self._publisher.publish_all(publications(routed))
+        if chunks and send.published and all(confirmed):  # else earlier chunks wait for the sweeper
             await self._sends.flag_published([send.send_id])

@@ -8,6 +8,7 @@ import asyncio
 from uuid import UUID, uuid4
 
 from shared.clock import Clock
+from shared.crypto.keyring import CannotOpen
 from shared.domain.credentials import PushyCredential
 from shared.logs import get_logger
 from shared.providers.pushy_api import PRESENCE_TOKENS_MAX, PushyApi, PushyFault
@@ -54,7 +55,10 @@ class PresenceSweep:
     async def sweep(self) -> None:
         """Go through all apps that use Pushy."""
         for app_id in await self._credentials.apps_with("pushy"):
-            await self._sweep_app(app_id)
+            try:
+                await self._sweep_app(app_id)
+            except CannotOpen as error:  # no reason to leave the other apps out
+                log.warning("presence.unreadable", app_id=app_id, error=str(error))
 
     async def _sweep_app(self, app_id: UUID) -> None:
         credential = await self._credentials.get(app_id, "pushy")

@@ -28,6 +28,7 @@ from worker.receipts import hook_publication
 
 TICK_SECONDS = 1.0
 LEAD_SECONDS = 10
+CALLED_OFF_AFTER = timedelta(seconds=2)  # by then the chunks say so, too
 OVERDUE_EVERY = timedelta(seconds=30)
 OVERDUE_AFTER = timedelta(seconds=60)
 SWEPT_AGAIN_AFTER = timedelta(minutes=10)  # well behind what a long queue may still hold
@@ -90,6 +91,7 @@ class Scheduler:
         """Do what is due now."""
         now = self._clock()
         await self._publish_due()
+        await self._look_again(now)
         await self._sweep(now)
         if now >= self._overdue_at:
             self._overdue_at = now + OVERDUE_EVERY
@@ -110,6 +112,17 @@ class Scheduler:
             await self._records.due.put_off(refused, _put_off_seconds(bool(confirmed)))
             if len(rows) < _PAGE:
                 return
+
+    async def _look_again(self, now: datetime) -> None:
+        """Have workers tell what became of notifications that were called off."""
+        asked = await self._records.sends.to_look_at(
+            asked_before=now - CALLED_OFF_AFTER, limit=_PAGE
+        )
+        if asked:
+            published = await self._publish_sends(list(asked))
+            done = {send_id: asked[send_id] for send_id in published}
+            if done:
+                await self._records.sends.looked_at(done)
 
     async def _sweep(self, now: datetime) -> None:
         """Publish again what was accepted and never confirmed by the queue."""

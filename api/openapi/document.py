@@ -22,6 +22,7 @@ Every answer has an `X-Request-Id`; a caller's `traceparent` (W3C Trace Context)
 
 A path that does not exist is answered 404 `Not found`; a method that a path does not have 405
 `Method not allowed`, with `Allow`. A query parameter that is not known is ignored.
+Integers are written without fraction and exponent.
 """
 
 

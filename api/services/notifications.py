@@ -75,7 +75,7 @@ class NotificationService:
         before = await self._report(outline, index)
         if before.status not in UNDECIDED:
             return before
-        marked = await self._sends.cancel(outline.app_id, outline.send_id, index)
+        marked = await self._sends.cancel(outline.app_id, outline.send_id, index, self._clock())
         if marked is None:
             raise NotificationNotFoundError
         chunks = await self._chunks.of_notification(outline.app_id, outline.send_id, index)

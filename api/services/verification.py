@@ -114,6 +114,8 @@ def verification_of(outcome: Outcome) -> Verification:
     match outcome:
         case Sent():
             return Verification("valid")
+        case Rejected(reason) if reason.startswith("http_"):  # an answer without a known reason
+            return Verification("unknown", reason)
         case Suspect() | Unregistered() | Rejected():
             return Verification("valid", outcome.reason)
         case Misconfigured():

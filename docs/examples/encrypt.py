@@ -26,8 +26,9 @@ def post(path, body=None):
         headers["Content-Type"] = "application/json"
     data = json.dumps(body or {}).encode()
     url = os.environ["FANFARE_URL"].rstrip("/") + "/api/v1" + path
+    request = urllib.request.Request(url, data, headers)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)["data"]
     except urllib.error.HTTPError as error:
         sys.exit(f"POST {path}: {error.code} {json.load(error)['message']}")

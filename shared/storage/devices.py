@@ -82,7 +82,7 @@ class DeviceRepository:
             document = await self._devices.find_one_and_update(key, change, upsert=True)
         except DuplicateKeyError:  # two first registrations of one token raced: the other one won
             document = await self._devices.find_one_and_update(key, change)
-        await self._cap(app_id, registration.user_id)
+        await self.cap(app_id, registration.user_id)
         device_id: UUID = document["_id"]
         return device_id
 
@@ -105,7 +105,7 @@ class DeviceRepository:
             "$setOnInsert": {"_id": new_id(now), "created_at": now},
         }
 
-    async def _cap(self, app_id: UUID, user_id: UUID) -> None:
+    async def cap(self, app_id: UUID, user_id: UUID) -> None:
         """Deactivate a user's least recently seen devices beyond the fiftieth."""
         query = {"app_id": app_id, "user_id": user_id, "active": True}
         rows = await self._devices.find(

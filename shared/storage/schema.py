@@ -39,6 +39,11 @@ INDEXES: dict[str, list[IndexModel]] = {
             [("app_id", ASCENDING), ("user_id", ASCENDING), ("active", ASCENDING)], name="user"
         ),
         IndexModel([("app_id", ASCENDING), ("active", ASCENDING), ("_id", ASCENDING)], name="page"),
+        IndexModel(
+            [("app_id", ASCENDING), ("_id", ASCENDING)],
+            name="pushy",
+            partialFilterExpression={"provider": "pushy", "active": True},
+        ),
         _kept("deactivated_at", _KEEP_INACTIVE_DEVICES_DAYS),
     ],
     "sessions": [IndexModel([("app_id", ASCENDING)], name="app")],
@@ -56,6 +61,11 @@ INDEXES: dict[str, list[IndexModel]] = {
             [("due_at", ASCENDING)],
             name="due",
             partialFilterExpression={"due_at": {"$exists": True}},
+        ),
+        IndexModel(
+            [("look_again_at", ASCENDING)],
+            name="look_again",
+            partialFilterExpression={"look_again_at": {"$exists": True}},
         ),
         IndexModel(
             [("claim", ASCENDING)],

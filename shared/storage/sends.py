@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from shared.domain.deliveries import Chunk
@@ -92,17 +93,39 @@ class SendRepository:
         )
         return [outline_of(document) for document in documents]
 
-    async def cancel(self, app_id: UUID, send_id: UUID, index: int) -> Outline | None:
+    async def cancel(
+        self, app_id: UUID, send_id: UUID, index: int, now: datetime
+    ) -> Outline | None:
         """Call a notification off; the send as it is then.
 
-        The send counts as unpublished from then on, so that a sweeper has the chunks looked at
-        again even when the caller cannot.
+        A worker is to look at its chunks again: what was ended has receipts to be told.
         """
         document = await self._sends.find_one_and_update(
             {"_id": send_id, "app_id": app_id},
-            {"$addToSet": {"cancelled": index}, "$set": {"published": False}},
+            {"$addToSet": {"cancelled": index}, "$set": {"look_again_at": now}},
         )
         return None if document is None else outline_of(document)
+
+    async def to_look_at(self, *, asked_before: datetime, limit: int) -> dict[UUID, datetime]:
+        """Sends whose chunks a worker is to look at again, and since when, the oldest first."""
+        documents = await self._sends.find(
+            {"look_again_at": {"$lt": asked_before}},
+            projection={"look_again_at": 1},
+            sort=[("look_again_at", 1)],
+            limit=limit,
+        )
+        return {document["_id"]: document["look_again_at"] for document in documents}
+
+    async def looked_at(self, asked: dict[UUID, datetime]) -> None:
+        """Note that pointers were published, unless it was asked for again since."""
+        await self._sends.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": send_id, "look_again_at": since}, {"$unset": {"look_again_at": ""}}
+                )
+                for send_id, since in asked.items()
+            ]
+        )
 
     async def flag_published(self, send_ids: Collection[UUID]) -> None:
         """Note that the queue has confirmed all pointers of these sends."""

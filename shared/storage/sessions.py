@@ -63,7 +63,9 @@ class SessionRepository:
             return device_id
 
         async with self._turns.take(registration.user_id.bytes, key["token_hash"]):
-            return await self._database.in_transaction(work)
+            device_id = await self._database.in_transaction(work)
+        await self._devices.cap(app_id, registration.user_id)
+        return device_id
 
     async def active_of(self, app_id: UUID, user_id: UUID) -> list[Device]:
         """The user's active devices with their tokens in the clear, oldest first."""

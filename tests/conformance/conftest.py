@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.conformance.report import report_lines
+from tests.conformance.report import REPORTS, report_lines
 from tests.conformance.stage import Clock, Stage
 from tests.front_door import Api, served
+from tests.pushy_stage import at_pushy, pushy, pushy_api, pushy_clock, pushy_simulators
 from tests.servers import Servers
+
+__all__ = ["at_pushy", "pushy", "pushy_api", "pushy_clock", "pushy_simulators"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,9 +27,10 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     if config.getoption("--statements", default=False):
-        terminalreporter.section("statements of the seed")
-        for line in report_lines(outcomes(terminalreporter)):
-            terminalreporter.write_line(line)
+        for report in REPORTS:
+            terminalreporter.section(f"statements of the seed: {report.page.name}")
+            for line in report_lines(report, outcomes(terminalreporter)):
+                terminalreporter.write_line(line)
 
 
 def outcomes(terminalreporter: pytest.TerminalReporter) -> Iterator[tuple[str, bool]]:

@@ -1,4 +1,4 @@
-"""The seed document of the Push API: its text, its sections, and what of it is quoted."""
+"""Seed documents: the Push API's text, and of any their sections and what of them is quoted."""
 
 import json
 import re
@@ -50,7 +50,7 @@ class Part(NamedTuple):
     text: str
 
 
-def parts(sections: Sequence[Section]) -> list[Part]:
+def parts(sections: Sequence[Section], seed: str = TEXT) -> list[Part]:
     """The sections in their places, which must be in this order.
 
     Raises:
@@ -59,21 +59,21 @@ def parts(sections: Sequence[Section]) -> list[Part]:
     starts: list[int] = []
     for section in sections:
         behind = starts[-1] + 1 if starts else 0
-        starts.append(f"\n{TEXT}".index(f"\n{section.begins}\n", behind))
-    ends = [*starts[1:], len(TEXT)]
+        starts.append(f"\n{seed}".index(f"\n{section.begins}\n", behind))
+    ends = [*starts[1:], len(seed)]
     places = zip(sections, starts, ends, strict=True)
-    return [Part(section, start, TEXT[start:end]) for section, start, end in places]
+    return [Part(section, start, seed[start:end]) for section, start, end in places]
 
 
-def unquoted(sections: Sequence[Section]) -> list[str]:
+def unquoted(sections: Sequence[Section], seed: str = TEXT) -> list[str]:
     """The words of the seed that no section quotes, each with its line."""
     covered: set[int] = set()
-    for section, start, text in parts(sections):
+    for section, start, text in parts(sections, seed):
         for quote in section.quotes():
             at = start + text.index(quote)
             covered.update(range(at, at + len(quote)))
     return [
-        f"line {TEXT.count(chr(10), 0, word.start()) + 1}: {word[0]}"
-        for word in _WORD.finditer(TEXT)
+        f"line {seed.count(chr(10), 0, word.start()) + 1}: {word[0]}"
+        for word in _WORD.finditer(seed)
         if not covered.issuperset(range(*word.span()))
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.fuzz.fuzzer import Fuzzer
 from tests.fuzz.stage import Stage
 from tests.servers import Servers
 
@@ -16,3 +17,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, servers: Servers) -> Iterato
         yield stage
     finally:
         stage.stop()
+
+
+@pytest.fixture(scope="session")
+def fuzzer(stage: Stage) -> Fuzzer:
+    return Fuzzer(stage)

@@ -13,25 +13,12 @@ SCOPES = "push:send push:enroll"
 TOPIC = "announcements"
 
 
-class Worlds:
-    """One for each operation: what one destroys, no other misses."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._worlds: dict[str, World] = {}
-
-    def of(self, operation_id: str) -> "World":
-        if operation_id not in self._worlds:
-            self._worlds[operation_id] = World(self._stage)
-            self._worlds[operation_id].build()
-        return self._worlds[operation_id]
-
-
 @dataclass
 class World:
     """An app and all that a request to it may name."""
 
     stage: Stage
+    daily_quota: int
     app_id: str = field(default_factory=lambda: str(uuid4()))
     users: list[str] = field(default_factory=lambda: [str(uuid4()) for _ in range(USERS)])
     devices: list[str] = field(default_factory=list)
@@ -91,7 +78,11 @@ class World:
         stage, root = self.stage, self.token("platform admin")
         founded = stage.call("PUT", f"/push/apps/{self.app_id}", root, {"name": "fuzz"})
         self.client_secret = founded.json()["client_secret"]
-        change = {"enabled": True, "daily_quota": 1_000_000, "webhook_url": self.hook_url}
+        change = {
+            "enabled": True,
+            "daily_quota": self.daily_quota,
+            "webhook_url": self.hook_url,
+        }
         config = stage.call("PATCH", f"/push/config/{self.app_id}", root, change).json()
         for provider, body in stage.system.credentials.by_provider().items():
             stage.call("PUT", f"/push/config/{self.app_id}/providers/{provider}", root, body)
@@ -141,6 +132,7 @@ class World:
         values: dict[str, list[Any]] = {
             "app_id": [self.app_id],
             "X-App-Id": [self.app_id],
+            "Idempotency-Key": [f"{dice.getrandbits(128):x}"],
             "id": [self.app_id] if operation == "list_devices" else self.devices,
             "user_id": self.users[:2],
             "user_ids": [self.users[: dice.randint(1, 5)]],

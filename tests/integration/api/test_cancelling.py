@@ -121,8 +121,8 @@ async def test_a_cancelled_one_is_looked_at_again_for_its_receipts(tenant: Tenan
     await cancel(tenant, notification_id)
     send_id = ids.send_id_of(UUID(notification_id))
     sends, now = SendRepository(tenant.api.database), utc_now() + timedelta(seconds=1)
-    waiting = await sends.unpublished(accepted_before=now, skip=0, limit=10_000)
-    assert send_id in waiting
+    assert send_id in await sends.to_look_at(asked_before=now, limit=10_000)
+    assert send_id not in await sends.unpublished(accepted_before=now, skip=0, limit=10_000)
 
 
 async def test_what_waits_for_a_retry_keeps_its_attempts(tenant: Tenant) -> None:

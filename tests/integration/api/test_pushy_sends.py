@@ -5,6 +5,7 @@ import tracemalloc
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from shared.storage.dev_sends import DevSendRepository
@@ -13,8 +14,6 @@ from tests.pushy_stage import PushyStage, assert_done, assert_invalid, assert_re
 
 TOKEN = "pushy-device-token"
 SENT = "Notification sent successfully"
-TOO_LARGE = (400, "Payload limit exceeded")
-LIMIT = {"code": "PAYLOAD_LIMIT_EXCEEDED"}
 BYTES_MAX = 4_096
 MIB = 1_048_576
 Json = dict[str, Any]
@@ -120,6 +119,10 @@ async def test_a_push_needs_its_members(pushy: PushyStage, member: str) -> None:
     assert_invalid(refused, f"#/{member}")
 
 
+def assert_too_large(answer: httpx.Response) -> None:
+    assert_refused(answer, 400, "Payload limit exceeded", code="PAYLOAD_LIMIT_EXCEEDED")
+
+
 def a_payload(size: int, character: str = "x", **changes: Any) -> Json:
     """A push whose payload has so many bytes, most of them in its content."""
     fixed = {"title": "Hi", "message": ""} | changes.pop("additional_data", {}) | changes
@@ -141,7 +144,7 @@ async def test_a_payload_has_4096_bytes_and_no_more(
 
     data = json.dumps(body["data"], ensure_ascii=False, separators=(",", ":"))
     assert len(data.encode()) == BYTES_MAX
-    assert_refused(refused, *TOO_LARGE, **LIMIT)
+    assert_too_large(refused)
     assert len(await pushy.pushes()) == 1
 
 
@@ -158,7 +161,7 @@ async def test_a_payload_has_4096_bytes_and_no_more(
 async def test_whatever_makes_it_too_large_the_code_is_the_same(
     pushy: PushyStage, changes: Json
 ) -> None:
-    assert_refused(await pushy.send([TOKEN], **changes), *TOO_LARGE, **LIMIT)
+    assert_too_large(await pushy.send([TOKEN], **changes))
 
 
 async def test_a_token_that_is_named_twice_gets_one_push(pushy: PushyStage) -> None:

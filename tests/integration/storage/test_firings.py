@@ -268,7 +268,7 @@ async def test_what_was_cancelled_is_left_out(database: Database) -> None:
     send = scheduled(SOON, SOON)
     sends = SendRepository(database)
     await sends.insert(send, [])
-    await sends.cancel(APP_ID, send.send_id, 0)
+    await sends.cancel(APP_ID, send.send_id, 0, NOW)
     await Worker(database, some_devices()).fire(send.send_id, SOON)
     (chunk,), _ = await state_of(database, send)
     assert {target.notification for target in chunk.targets} == {1}

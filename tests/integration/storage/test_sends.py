@@ -1,6 +1,7 @@
 """Sends: whole or absent whatever their size, one per claim, listed and cancelled by outline."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -93,7 +94,7 @@ async def test_another_apps_send_is_not_there(database: Database) -> None:
     other = uuid4()
     assert await sends.get(other, send.send_id) is None
     assert await sends.outline(other, send.send_id) is None
-    assert await sends.cancel(other, send.send_id, 0) is None
+    assert await sends.cancel(other, send.send_id, 0, NOW) is None
     assert await sends.page(other, user_id=None, up_to=None, limit=10) == []
     outline = await sends.outline(APP_ID, send.send_id)
     assert outline is not None
@@ -124,11 +125,31 @@ async def test_notifications_are_cancelled_once_each(database: Database) -> None
     await sends.insert(send, [])
     await sends.flag_published([send.send_id])
 
-    marked = [await sends.cancel(APP_ID, send.send_id, index) for index in (2, 0, 2)]
+    marked = [await sends.cancel(APP_ID, send.send_id, index, NOW) for index in (2, 0, 2)]
 
     assert [m.cancelled for m in marked if m is not None] == [{2}, {0, 2}, {0, 2}]
     assert marked[-1] is not None
-    assert marked[-1].published is False
+    assert marked[-1].published is True
+
+
+async def test_a_cancelled_send_is_looked_at_again_until_nothing_was_asked_since(
+    database: Database,
+) -> None:
+    sends, send = SendRepository(database), of_size(5, 5)
+    await sends.insert(send, [])
+    later = NOW + timedelta(seconds=1)
+    await sends.cancel(APP_ID, send.send_id, 0, NOW)
+
+    assert await sends.to_look_at(asked_before=NOW, limit=9) == {}
+    asked = await sends.to_look_at(asked_before=later, limit=9)
+    await sends.cancel(APP_ID, send.send_id, 1, later)
+    await sends.looked_at(asked)
+
+    assert asked == {send.send_id: NOW}
+    again = await sends.to_look_at(asked_before=later + timedelta(seconds=1), limit=9)
+    assert again == {send.send_id: later}
+    await sends.looked_at(again)
+    assert await sends.to_look_at(asked_before=later + timedelta(days=1), limit=9) == {}
 
 
 async def test_a_page_is_newest_first_and_of_one_user_when_asked(database: Database) -> None:

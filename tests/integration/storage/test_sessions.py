@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.crypto.keyring import Keyring
+from shared.domain.devices import ACTIVE_DEVICES_PER_USER_MAX
 from shared.storage.devices import DeviceRepository, Registration
 from shared.storage.mongo import Database, StorageUnavailable, Transaction
 from shared.storage.sessions import TOPICS_MIRRORED_MAX, SessionRepository
@@ -126,6 +127,16 @@ async def test_devices_of_other_providers_and_apps_stay(sessions: Sessions) -> N
 
     assert len(await sessions.rows(active=True)) == 3
     assert len(await sessions.active_of(APP_ID, USER_ID)) == 1
+
+
+async def test_a_session_counts_among_the_fifty_devices_of_a_user(sessions: Sessions) -> None:
+    for number in range(ACTIVE_DEVICES_PER_USER_MAX):
+        fcm = a_session(token=f"fcm-{number}", provider="fcm")
+        await sessions.devices.register(APP_ID, fcm)
+
+    await sessions.begin(APP_ID, a_session())
+
+    assert len(await sessions.rows(active=True)) == ACTIVE_DEVICES_PER_USER_MAX
 
 
 async def test_the_same_text_of_another_provider_is_the_same_row(sessions: Sessions) -> None:

@@ -188,3 +188,13 @@ def test_operations_that_are_named_alike_are_told_apart() -> None:
 
     assert b"Do it: one<" in content
     assert b"Do it: two<" in content
+
+
+@pytest.mark.parametrize("member", ["detail", "message", "error"])
+def test_a_refusal_shows_what_it_says(member: str) -> None:
+    content = {"application/json": {"examples": {"one": {"value": {member: "Not now"}}}}}
+    answers = {"503": {"description": "Service Unavailable", "content": content}}
+
+    page = make_page(a_document(responses=answers))
+
+    assert b"Service Unavailable <code>Not now</code>" in page.content
