@@ -1,6 +1,7 @@
 """Hostile requests through the front door: a clear refusal in problem+json, and no effect."""
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,12 +10,13 @@ import httpx
 import pytest
 
 from shared.storage.schema import INDEXES
-from tests.integration.api.conftest import Api, Caller
+from tests.front_door import Api, Caller, served
 from tests.integration.api.hostile import BATCH, ENROL, FAILED, REGISTER, ROUTES, SEND, Hostile
 from tests.integration.api.hostile_bodies import broken, mislabelled
 from tests.integration.api.hostile_calls import queries, tokens
 from tests.integration.api.hostile_members import entries
 from tests.integration.api.hostile_sends import members
+from tests.servers import Servers
 
 MEMBERS = {"type", "title", "status", "detail", "trace_id"}
 WITH_ERRORS = {FAILED, "User not enrolled", "Data payload too large"}
@@ -77,8 +79,10 @@ async def a_target(api: Api) -> Target:
 
 
 @pytest.fixture(scope="module")
-async def target(api: Api) -> Target:
-    return await a_target(api)
+async def target(servers: Servers) -> AsyncIterator[Target]:
+    """In a database of its own: each row looks at all that is recorded in it."""
+    async with served(servers, "hostile") as api:
+        yield await a_target(api)
 
 
 def test_the_corpus_is_large() -> None:

@@ -1,5 +1,6 @@
 """Who may do what in the Pushy API, for which app, how often; and that refusals come enveloped."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,16 @@ async def test_an_app_that_the_token_does_not_name_is_not_found(
     for caller in (both[0], pushy.user(), pushy.user(None, "platform_admin")):
         refused = await pushy.call(caller, "GET", "/device-info", None, {"X-App-Id": app_id})
         assert_refused(refused, 404, "App not found")
+
+
+async def test_an_app_is_picked_once(pushy: PushyStage, both: tuple[Caller, str, str]) -> None:
+    caller, *apps = both
+    fields = [*caller.headers.items(), *(("X-App-Id", app_id) for app_id in apps)]
+
+    refused = await pushy.api.http.get("/api/v1/device-info", headers=fields)
+
+    assert refused.status_code == 400
+    assert [error["pointer"] for error in refused.json()["errors"]] == ["#/X-App-Id"]
 
 
 async def test_a_token_of_one_app_may_name_it_too(pushy: PushyStage) -> None:
@@ -334,8 +345,9 @@ async def _all_are_503(api: Api, simulators: Running, mongod: Mongod) -> None:
     stage = PushyStage(api, simulators, MovedClock())
     await stage.set_up()
     mongod.kill()
-    for route in DEVICE_ROUTES + OTHER_ROUTES:
-        refused = await stage.call(stage.user(), *route)
+    user = stage.user()
+    calls = (stage.call(user, *route) for route in DEVICE_ROUTES + OTHER_ROUTES)
+    for refused in await asyncio.gather(*calls):
         assert_refused(refused, 503, "Service unavailable")
         assert refused.headers["retry-after"] == "5"
         assert refused.json()["trace_id"] == TRACE_ID

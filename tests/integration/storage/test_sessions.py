@@ -281,7 +281,7 @@ async def test_a_transaction_that_took_too_long_keeps_nobody_out(
 
     async def slow(inside: Transaction) -> None:
         await inside["sessions"].update_one({"_id": "x"}, {"$inc": {"count": 1}})
-        await inside["sessions"].find_one({"_id": "x", "$where": "sleep(1000) || true"})
+        await sessions.database["sessions"].find_one({"_id": "x", "$where": "sleep(1000) || true"})
 
     async def quick(inside: Transaction) -> None:
         await inside["sessions"].update_one({"_id": "x"}, {"$inc": {"count": 10}})
