@@ -69,7 +69,7 @@ contract: setup ## every provider adapter against its simulator
 integration: setup ## storage and queue against real servers
 	$(PYTEST) tests/integration
 
-conformance: setup ## what the Push API's seed says, statement by statement
+conformance: setup ## both seed documents, statement by statement, with pass marks
 	$(PYTEST) tests/conformance --statements
 
 e2e: setup ## both services as processes, HTTP in, simulators out
