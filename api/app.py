@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
+import msgspec
 from litestar import Litestar, Router
 
 from api.auth.fetch import JwksFetcher
@@ -135,8 +136,43 @@ def assemble(
     return app
 
 
+class _Records(msgspec.Struct, frozen=True, kw_only=True):
+    """Every collection that the API touches."""
+
+    apps: AppRepository
+    chunks: ChunkRepository
+    credentials: CredentialRepository
+    deletions: DeletionRepository
+    dev_sends: DevSendRepository
+    devices: DeviceRepository
+    enrolments: EnrolmentRepository
+    idempotency: IdempotencyRepository
+    limits: LimitRepository
+    quotas: QuotaRepository
+    sends: SendRepository
+    sessions: SessionRepository
+
+
+def _open_records(database: Database, keyring: Keyring, clock: Clock) -> _Records:
+    devices = DeviceRepository(database, keyring, clock)
+    return _Records(
+        apps=AppRepository(database, keyring),
+        chunks=ChunkRepository(database),
+        credentials=CredentialRepository(database, keyring, clock),
+        deletions=DeletionRepository(database),
+        dev_sends=DevSendRepository(database, keyring),
+        devices=devices,
+        enrolments=EnrolmentRepository(database, clock),
+        idempotency=IdempotencyRepository(database, clock),
+        limits=LimitRepository(database, clock),
+        quotas=QuotaRepository(database, clock),
+        sends=SendRepository(database),
+        sessions=SessionRepository(database, devices),
+    )
+
+
 class _Parts:
-    """Repositories and services, each made once."""
+    """What the routes stand on; the services are made with their routes."""
 
     def __init__(
         self,
@@ -148,91 +184,105 @@ class _Parts:
         envelopes: EnvelopeKeys,
         clock: Clock,
     ) -> None:
-        self._envelopes = envelopes
-        apps = AppRepository(database, keyring)
-        devices = DeviceRepository(database, keyring, clock)
-        enrolments = EnrolmentRepository(database, clock)
-        limits = LimitRepository(database, clock)
-        quotas = QuotaRepository(database, clock)
-        sends = SendRepository(database)
-        self._apps, self._limits, self._keyring = apps, limits, keyring
+        self._settings, self._keyring, self._clock = settings, keyring, clock
         self._database, self._publisher = database, publisher
-        self.directory = directory = AppDirectory(apps)
-        self._app_service = AppService(
-            apps,
-            DeletionRepository(database),
-            directory=directory,
-            keyring=keyring,
-            clock=clock,
-        )
-        self._enrolments = EnrolmentService(enrolments, apps)
-        providers = provider_settings(settings)
-        credentials = CredentialRepository(database, keyring, clock)
+        self._envelopes = envelopes
+        self._records = records = _open_records(database, keyring, clock)
+        self._providers = providers = provider_settings(settings)
+        self.directory = AppDirectory(records.apps)
         self.verifier = CredentialVerifier(
-            credentials, partial(create_adapters, providers, clock), clock
+            records.credentials, partial(create_adapters, providers, clock), clock
         )
-        self._previewer = Previewer(devices, enrolments, credentials, providers, clock)
-        self.pushy = PushyCalls(credentials, partial(create_pushy_api, providers))
-        sessions = SessionRepository(database, devices)
-        self._pushy_devices = PushyDeviceService(sessions, enrolments, self.pushy)
-        self._pushy_sends = PushySendService(
-            sessions, DevSendRepository(database, keyring), limits, self.pushy, clock
-        )
-        self._credentials = CredentialService(
-            credentials,
-            apps,
-            directory,
-            default_subject=settings.api_webpush_subject,
-        )
-        self._config = ConfigService(
-            apps=apps,
-            directory=directory,
-            credentials=self._credentials,
-            devices=devices,
-            quotas=quotas,
-            clock=clock,
-            is_local=settings.is_local,
-        )
-        rules = TokenRules(settings.webpush_allowed_hosts, settings.is_local)
-        self._devices = DeviceService(devices, enrolments, limits, directory=directory, rules=rules)
-        outbox = Outbox(sends, most=settings.api_outbox_max)
-        acceptor = Acceptor(
-            enrolments=enrolments,
-            devices=devices,
-            quotas=quotas,
-            sends=sends,
-            outbox=outbox,
-            publisher=publisher,
-            directory=directory,
-            clock=clock,
-        )
-        chunks = ChunkRepository(database)
-        self._sender = Sender(acceptor, IdempotencyRepository(database, clock), sends)
-        self._notifications = NotificationService(sends, chunks, directory, clock)
-        self._listing = NotificationListing(sends, chunks)
+        self.pushy = PushyCalls(records.credentials, partial(create_pushy_api, providers))
 
     def routers(self, gate: Gate, builtin: BuiltInIssuer | None) -> list[Router]:
-        routers = [
-            app_routes(self._app_service, gate),
-            enrolment_routes(self._enrolments, gate),
-            config_routes(self._config, gate),
-            credential_routes(self._credentials, self.verifier, gate),
-            device_routes(self._devices, gate),
-            send_routes(self._sender, self._previewer, gate),
-            notification_routes(self._notifications, self._listing, gate),
-            pushy_routes(
-                self._pushy_devices,
-                self._pushy_sends,
-                self._envelopes,
-                MobileGate(gate, self.directory),
-            ),
+        return [
+            *self._app_routers(gate),
+            *self._send_routers(gate),
+            self._pushy_router(gate),
+            *self._token_routers(builtin),
             health_routes(HealthService(self._database, self._publisher, builtin)),
             docs_routes(),
         ]
-        if builtin is not None:
-            tokens = ClientTokenService(self._apps, self._limits, builtin, self._keyring)
-            routers.append(token_routes(tokens, builtin))
-        return routers
+
+    def _app_routers(self, gate: Gate) -> list[Router]:
+        records, directory, clock = self._records, self.directory, self._clock
+        apps = AppService(
+            records.apps,
+            records.deletions,
+            directory=directory,
+            keyring=self._keyring,
+            clock=clock,
+        )
+        credentials = CredentialService(
+            records.credentials,
+            records.apps,
+            directory,
+            default_subject=self._settings.api_webpush_subject,
+        )
+        config = ConfigService(
+            apps=records.apps,
+            directory=directory,
+            credentials=credentials,
+            devices=records.devices,
+            quotas=records.quotas,
+            clock=clock,
+            is_local=self._settings.is_local,
+        )
+        devices = DeviceService(
+            records.devices,
+            records.enrolments,
+            records.limits,
+            directory=directory,
+            rules=TokenRules(self._settings.webpush_allowed_hosts, self._settings.is_local),
+        )
+        return [
+            app_routes(apps, gate),
+            enrolment_routes(EnrolmentService(records.enrolments, records.apps), gate),
+            config_routes(config, gate),
+            credential_routes(credentials, self.verifier, gate),
+            device_routes(devices, gate),
+        ]
+
+    def _send_routers(self, gate: Gate) -> list[Router]:
+        records, directory, clock = self._records, self.directory, self._clock
+        acceptor = Acceptor(
+            enrolments=records.enrolments,
+            devices=records.devices,
+            quotas=records.quotas,
+            sends=records.sends,
+            outbox=Outbox(records.sends, most=self._settings.api_outbox_max),
+            publisher=self._publisher,
+            directory=directory,
+            clock=clock,
+        )
+        previewer = Previewer(
+            records.devices, records.enrolments, records.credentials, self._providers, clock
+        )
+        notifications = NotificationService(records.sends, records.chunks, directory, clock)
+        listing = NotificationListing(records.sends, records.chunks)
+        return [
+            send_routes(Sender(acceptor, records.idempotency, records.sends), previewer, gate),
+            notification_routes(notifications, listing, gate),
+        ]
+
+    def _pushy_router(self, gate: Gate) -> Router:
+        records = self._records
+        return pushy_routes(
+            PushyDeviceService(records.sessions, records.enrolments, self.pushy),
+            PushySendService(
+                records.sessions, records.dev_sends, records.limits, self.pushy, self._clock
+            ),
+            self._envelopes,
+            MobileGate(gate, self.directory),
+        )
+
+    def _token_routers(self, builtin: BuiltInIssuer | None) -> list[Router]:
+        if builtin is None:
+            return []
+        records = self._records
+        tokens = ClientTokenService(records.apps, records.limits, builtin, self._keyring)
+        return [token_routes(tokens, builtin)]
 
 
 def _issuers(
