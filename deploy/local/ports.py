@@ -68,6 +68,9 @@ class Ports:
         ]
 
 
+_given: set[int] = set()
+
+
 def is_free(port: int) -> bool:
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -79,13 +82,17 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; random, so that parallel runs rarely meet."""
+    """Ports that nobody listens on now; random, so that parallel runs rarely meet.
+
+    None is given twice by one process: servers are told their ports before they listen on them.
+    """
     found: list[int] = []
     for port in random.SystemRandom().sample(range(FREE_FROM, FREE_TO), FREE_TO - FREE_FROM):
         if len(found) == count:
             break
-        if is_free(port):
+        if port not in _given and is_free(port):
             found.append(port)
+    _given.update(found)
     return found
 
 
