@@ -20,7 +20,7 @@ from tests.fuzz.operations import OPERATIONS, Operation
 from tests.fuzz.stage import Stage
 
 TIMES = int(os.environ.get("FUZZ_TIMES", "1"))
-DRAWN = 12 * TIMES  # of each operation, right ones and as many wrong ones
+DRAWN = 8 * TIMES  # of each operation, right ones and as many wrong ones
 REQUESTS_MIN = 2_000
 
 
