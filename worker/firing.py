@@ -7,6 +7,8 @@ on with it.
 
 import asyncio
 import random
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from shared.clock import Clock
 from shared.domain.sends import Send
@@ -22,6 +24,7 @@ from shared.storage.sends import SendRepository
 
 TICK_SECONDS = 0.5
 AT_ONCE = 16
+PUT_OFF_FOR = timedelta(seconds=30)
 _PAGE = 200
 
 log = get_logger(__name__)
@@ -43,6 +46,7 @@ class Firings:
         self._firings, self._sends = firings, sends
         self._devices, self._enrolments = devices, enrolments
         self._publisher, self._clock = publisher, clock
+        self._put_off: dict[UUID, datetime] = {}
 
     async def run(self) -> None:
         """Fire what is due, until cancelled."""
@@ -52,19 +56,31 @@ class Firings:
                 await self.tick()
             except StorageUnavailable as error:  # due it stays
                 log.warning("firings.waiting", error=str(error))
-            except Exception:  # one bad send must not keep all others from firing
+            except Exception:  # whatever it is, it must not end the worker
                 log.exception("firings.failed")
 
     async def tick(self) -> None:
-        """Fire all that is due now; what cannot be is left for the next tick."""
-        due = await self._firings.due(self._clock(), limit=_PAGE)
+        """Fire all that is due now; what cannot be is left alone for a while."""
+        now = self._clock()
+        self._put_off = {send_id: at for send_id, at in self._put_off.items() if at > now}
+        due = await self._firings.due(now, without=self._put_off, limit=_PAGE)
         random.shuffle(due)  # so that several workers begin at different ends
         for start in range(0, len(due), AT_ONCE):
-            sends = (await self._sends.of_ids(due[start : start + AT_ONCE])).values()
-            fired = await asyncio.gather(*map(self._fire, sends), return_exceptions=True)
-            for failure in fired:
-                if isinstance(failure, BaseException):
-                    log.warning("send.not_fired", error=type(failure).__name__)
+            await asyncio.gather(*map(self._fire_alone, due[start : start + AT_ONCE]))
+
+    async def _fire_alone(self, send_id: UUID) -> None:
+        """One send that cannot be read or fired keeps no other from firing."""
+        try:
+            send = (await self._sends.of_ids([send_id])).get(send_id)
+            if send is None:  # its contents are gone: it is being deleted
+                self._put_off[send_id] = self._clock() + PUT_OFF_FOR
+            else:
+                await self._fire(send)
+        except StorageUnavailable:
+            raise
+        except Exception:  # its neighbours are fine
+            log.exception("send.not_fired", send_id=send_id)
+            self._put_off[send_id] = self._clock() + PUT_OFF_FOR
 
     async def _fire(self, send: Send) -> None:
         now = self._clock()

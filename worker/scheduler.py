@@ -115,14 +115,16 @@ class Scheduler:
 
     async def _look_again(self, now: datetime) -> None:
         """Have workers tell what became of notifications that were called off."""
+        if now < self._sweep_at:
+            return
         asked = await self._records.sends.to_look_at(
             asked_before=now - CALLED_OFF_AFTER, limit=_PAGE
         )
-        if asked:
-            published = await self._publish_sends(list(asked))
-            done = {send_id: asked[send_id] for send_id in published}
-            if done:
-                await self._records.sends.looked_at(done)
+        published = await self._publish_sends(list(asked)) if asked else []
+        if published:
+            await self._records.sends.looked_at({i: asked[i] for i in published})
+        if len(published) < len(asked):  # the broker is away, or a queue is full
+            self._sweep_at = now + timedelta(seconds=_put_off_seconds(bool(published)))
 
     async def _sweep(self, now: datetime) -> None:
         """Publish again what was accepted and never confirmed by the queue."""

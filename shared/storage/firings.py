@@ -4,6 +4,7 @@ What a firing consists of is fixed on the send first, so that whoever goes on af
 same: the chunks' ids and contents follow from it.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -32,10 +33,13 @@ class FiringRepository:
         self._sends = database["sends"]
         self._chunks = database["chunks"]
 
-    async def due(self, now: datetime, *, limit: int) -> list[UUID]:
+    async def due(self, now: datetime, *, limit: int, without: Collection[UUID] = ()) -> list[UUID]:
         """Sends of which something is to fire now, the longest due first."""
+        query: Document = {"due_at": {"$lte": now}}
+        if without:
+            query["_id"] = {"$nin": list(without)}
         documents = await self._sends.find(
-            {"due_at": {"$lte": now}}, projection={"_id": 1}, sort=[("due_at", 1)], limit=limit
+            query, projection={"_id": 1}, sort=[("due_at", 1)], limit=limit
         )
         return [document["_id"] for document in documents]
 

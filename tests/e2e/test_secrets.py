@@ -53,3 +53,58 @@ async def test_no_canary_reaches_a_log(system: System, tenant: Tenant) -> None:
     }
     assert notification_id.replace("-", "")[:28] in logs.replace("-", "")
     assert [secret for secret in secrets if secret in logs] == []
+
+
+async def test_no_canary_of_options_keys_or_direct_pushes_reaches_a_log(
+    system: System, tenant: Tenant
+) -> None:
+    user_id = str(uuid4())
+    mark = f"canari{int(time.time())}"
+    wording = {"title": f"{mark}title", "body": f"{mark}body"}
+    options = {
+        "collapse_key": f"{mark}collapse",
+        "image": f"https://{mark}.example/a.png",
+        "click_action": f"{mark}click",
+        "title_loc": {"key": "K", "args": [f"{mark}arg"]},
+        "localized": {"de": wording},
+        "overrides": {"fcm": {"data": {"k": f"{mark}patch"}}, "pushy": {"data": {"k": mark}}},
+    }
+    for provider in ("fcm", "pushy"):
+        await tenant.register(user_id, provider, f"{mark}{provider}", language="de")
+    headers = {"authorization": f"Bearer {tenant.service()}", "idempotency-key": f"{mark}key"}
+    body = {"user_id": user_id, "data": {"k": f"{mark}data"}} | wording | options
+    for path in ("/push/send", "/push/send", "/push/send/preview"):
+        response = await tenant.api.post(path, json=body, headers=headers)
+        assert response.status_code == 200, response.text
+    overridden = await tenant.api.post(
+        "/push/send", json=body | {"overrides": {"fcm": {"token": mark}}}, headers=headers
+    )
+    assert overridden.status_code == 400
+    user = {"authorization": f"Bearer {tenant.user(user_id)}"}
+    session = {"token": f"{mark}session", "platform": "ANDROID"}
+    push = {"title": f"{mark}t", "content": f"{mark}c", "to": [f"{mark}session"]}
+    for path, content, status in (
+        ("/device-info", session, 201),
+        ("/device-info/subscribe", {"token": f"{mark}session", "topics": ["news"]}, 200),
+        ("/notifications/send-dev", push | {"additional_data": {"k": f"{mark}extra"}}, 200),
+        ("/notifications/send-dev", push | {"to": [f"{mark}foreign"]}, 403),
+        ("/device-info", {"payload": f"{mark}.no.jwe"}, 400),
+    ):
+        response = await tenant.api.post(f"/api/v1{path}", json=content, headers=user)
+        assert response.status_code == status, response.text
+    wrong = {"api_key": f"{mark}apikey"}
+    await tenant.put_credential("pushy", wrong)
+    path = f"/push/config/{tenant.app_id}/providers/pushy/verify"
+    assert (await tenant.call("POST", path, token=tenant.admin()))["verdict"] == "invalid"
+    enrolled = await tenant.api.post(
+        f"/push/apps/{tenant.app_id}/users",
+        content=f"{mark}line\n",
+        headers={"authorization": headers["authorization"], "content-type": "application/x-ndjson"},
+    )
+    assert enrolled.status_code == 200
+
+    logs = system.logs()
+
+    assert tenant.app_id in logs
+    assert mark not in logs
+    assert system.credentials.pushy["api_key"] not in logs
