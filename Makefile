@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. CI runs `make test`.
 .DEFAULT_GOAL := help
 .PHONY: help run demo stop clean status setup test check static fmt format lint types imports \
-	unit contract integration conformance e2e fuzz lock settings images-check
+	unit contract integration conformance e2e fuzz golden lock settings images-check
 .NOTPARALLEL:
 
 BIN := .venv/bin
@@ -80,6 +80,9 @@ fuzz: setup ## ten times as many generated requests as `make test` sends
 
 images-check: setup ## docker-compose.yml against its public schema
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+golden: setup ## write the golden files of the providers' payloads anew
+	GOLDEN=write $(PYTEST) -q tests/unit/shared/providers/test_golden.py
 
 settings: setup ## print the table of settings for the README
 	@$(BIN)/python -m deploy.settings_table

@@ -93,7 +93,7 @@ def _apns(
     request = apns.build_request(text, notification, _masked(device), credential)
     body = encode(request.message)
     return Preview(
-        url=f"{urls[environment]}/3/device/{TOKEN}",
+        url=f"{urls[environment].rstrip('/')}/3/device/{TOKEN}",
         headers={"authorization": HIDDEN, **headers_of(request)},
         body=msgspec.Raw(body),
         payload_bytes=len(body),
@@ -115,7 +115,7 @@ def _fcm(
     message = fcm_message.build_message(text, notification, _masked(device), now)
     project = quote(credential.project_id, safe="")
     return Preview(
-        url=f"{settings.fcm_url}/v1/projects/{project}/messages:send",
+        url=f"{settings.fcm_url.rstrip('/')}/v1/projects/{project}/messages:send",
         headers={"authorization": HIDDEN, **_JSON},
         body=_raw({"message": message}),
         payload_bytes=fcm_message.payload_bytes(message),
@@ -151,7 +151,7 @@ def _pushy(
         return _TOO_LARGE
     body = pushy.build_body(text, notification, _masked(device), now)
     return Preview(
-        url=f"{settings.pushy_url}/push?api_key={HIDDEN}",
+        url=f"{settings.pushy_url.rstrip('/')}/push?api_key={HIDDEN}",
         headers=_JSON,
         body=_raw(body),
         payload_bytes=pushy.data_bytes(text, notification),
