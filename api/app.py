@@ -14,12 +14,12 @@ from api.auth.jwks import JwksCache
 from api.auth.keys import KeySource, StaticKeys, key_from_secret, keys_from_pem
 from api.auth.mobile import MobileGate
 from api.auth.tokens import Issuer, TokenVerifier
-from api.bodies import Bounds, bounded
+from api.bodies.bounds import Bounds, bounded
+from api.bodies.requests import StrictRequest
 from api.directory import AppDirectory
 from api.methods import before_route
 from api.openapi.document import openapi_config
 from api.problems import answer_error
-from api.requests import StrictRequest
 from api.routes.apps import app_routes, enrolment_routes
 from api.routes.config import config_routes
 from api.routes.credentials import credential_routes

@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.routes import HTTPRoute
 
-from api.requests import refuse_unclear_parameters
+from api.bodies.requests import refuse_unclear_parameters
 
 _PARAMETER = re.compile(r"\{[^}]*\}")
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from api import errors
 from api.auth.mobile import APP_HEADER
-from api.bodies import SMALL_BYTES_MAX
+from api.bodies.bounds import SMALL_BYTES_MAX
 from api.errors import FieldError, ServiceError, UserNotEnrolledError, invalid
 from api.services import pushy_errors
 

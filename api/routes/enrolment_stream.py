@@ -11,14 +11,14 @@ from litestar.response.base import ASGIResponse
 from litestar.types import BeforeRequestHookHandler, Receive, Scope, Send
 
 from api.auth.principals import Principal
-from api.bodies import UNBOUNDED
+from api.bodies.bounds import UNBOUNDED
+from api.bodies.requests import refuse_unclear_parameters
 from api.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     NeitherJsonNorLinesError,
     UnsupportedEncodingError,
 )
-from api.requests import refuse_unclear_parameters
 from api.schemas.enrolment_lines import LINES_SHOWN_MAX, NDJSON, entries_of, line_of
 from api.services.enrolments import EnrolmentService, Event, Progress, Stopped
 from shared.domain.apps import App

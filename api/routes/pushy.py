@@ -9,6 +9,7 @@ from litestar.params import JSONBody, PathParameter
 
 from api.auth.mobile import MobileGate
 from api.auth.principals import Service, User, parse_id
+from api.bodies.sealed import sealed_request
 from api.envelope import Envelope, enveloped, translated
 from api.errors import invalid
 from api.routes.paths import IdPath
@@ -25,7 +26,6 @@ from api.schemas.pushy import (
     TokenRow,
     UnsubscribeBody,
 )
-from api.sealed_requests import sealed_request
 from api.services.envelopes import EnvelopeKeys
 from api.services.pushy_devices import PushyDeviceService
 from api.services.pushy_sends import PushySendService

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from api import strict_json
+from api.bodies import strict_json
+from api.bodies.requests import field_error
 from api.errors import FieldError, FieldsError
-from api.requests import field_error
 from api.schemas.base import Body
 from api.services.enrolments import Entry, Event, Finished, Progress, Refused, Stopped
 

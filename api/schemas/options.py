@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from api.data_text import compact_object
+from api.bodies.data_text import compact_object
 from api.errors import invalid
 from api.schemas.base import LANGUAGE_PATTERN, Body
 from shared.domain.devices import Platform, Provider

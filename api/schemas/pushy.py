@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from api.data_text import compact_data
+from api.bodies.data_text import compact_data
 from api.errors import DataTooLargeError, invalid
 from api.schemas.base import Body, Instant
 from api.services.pushy_errors import PayloadLimitError

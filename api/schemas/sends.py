@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from api.data_text import compact_data
+from api.bodies.data_text import compact_data
 from api.errors import invalid
 from api.schemas.base import Body, Instant
 from api.schemas.options import OptionsBody, Text, Title

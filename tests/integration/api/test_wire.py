@@ -14,7 +14,7 @@ from litestar.datastructures import State
 
 from api import protocol
 from api.app import assemble
-from api.bodies import Bounds
+from api.bodies.bounds import Bounds
 from api.protocol import BoundedProtocol
 from tests.eventually import eventually
 

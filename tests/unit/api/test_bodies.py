@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.types import Message, Scope
 
 from api.app import assemble
-from api.bodies import SMALL_BYTES_MAX, BodyBudget, Bounds
+from api.bodies.bounds import SMALL_BYTES_MAX, BodyBudget, Bounds
 from api.errors import BodyBudgetSpentError
 from tests.unit.api.doubles import client_of
 

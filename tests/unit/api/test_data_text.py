@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.data_text import compact_data, compact_object
+from api.bodies.data_text import compact_data, compact_object
 from api.errors import DataTooLargeError, FieldError, ValidationFailedError
 
 

@@ -9,8 +9,8 @@ from litestar import Router, post
 from litestar.params import FromPath, JSONBody
 
 from api.app import assemble
+from api.bodies.requests import field_error
 from api.errors import TooManyRegistrationsError
-from api.requests import field_error
 from api.schemas.config import ConfigBody
 from shared.storage.mongo import StorageUnavailable
 from tests.unit.api.doubles import client_of

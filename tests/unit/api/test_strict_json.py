@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.bodies.large_json import ENTRY_BYTES_MAX, STRINGS_MAX, check_in_pieces
+from api.bodies.strict_json import DEPTH_MAX, check
 from api.errors import ValidationFailedError
-from api.large_json import ENTRY_BYTES_MAX, STRINGS_MAX, check_in_pieces
-from api.strict_json import DEPTH_MAX, check
 
 Check = Callable[[str], None]
 WIDE = "\U0001f600"

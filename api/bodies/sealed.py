@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import msgspec
 
+from api.bodies.requests import StrictRequest
 from api.errors import EnvelopeRefusedError
-from api.requests import StrictRequest
 from api.services.envelopes import EnvelopeKeys
 
 JOSE = "application/jose"

@@ -8,9 +8,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Generator, Iterator
 from json import JSONDecodeError, JSONDecoder
 
-from api.errors import invalid
-from api.pointers import point
-from api.strict_json import (
+from api.bodies.strict_json import (
     DEPTH_MAX,
     DUPLICATE,
     NOT_JSON,
@@ -18,6 +16,8 @@ from api.strict_json import (
     text_fault,
     without_strings,
 )
+from api.errors import invalid
+from api.pointers import point
 
 ENTRY_BYTES_MAX = 524_288  # a send of its own has this limit, too
 VALUES_PER_ENTRY_MAX = 32_768  # five members of 4,096 bytes each can hold 20,480 at most

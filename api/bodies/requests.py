@@ -13,6 +13,8 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Empty
 
+from api.bodies.large_json import check_in_pieces
+from api.bodies.strict_json import NOT_JSON, check
 from api.errors import (
     FieldError,
     UnsupportedEncodingError,
@@ -20,9 +22,7 @@ from api.errors import (
     ValidationFailedError,
     invalid,
 )
-from api.large_json import check_in_pieces
 from api.pointers import point, without_echo
-from api.strict_json import NOT_JSON, check
 
 WHOLE_BYTES_MAX = 1_048_576  # larger bodies are checked piece by piece
 _decoders: dict[HTTPRouteHandler, msgspec.json.Decoder[Any]] = {}
