@@ -24,6 +24,29 @@ USER_ID = UUID("0195a000-0000-7000-8000-00000000000b")
 DEVICE_ID = UUID("0195a000-0000-7000-8000-00000000000c")
 SEND_ID = UUID("0195a000-0000-7000-8000-000000000000")
 
+# Each optional field of a send, as a caller writes it.
+EVERY_OPTION: dict[str, Any] = {
+    "data": {"route": "/schedule"},
+    "priority": "normal",
+    "collapse_key": "score",
+    "badge": 3,
+    "sound": "ping.aiff",
+    "image": "https://cdn.example.com/a.png",
+    "click_action": "https://example.com/schedule",
+    "category": "SHIFT",
+    "thread_id": "shifts",
+    "mutable_content": True,
+    "title_loc": {"key": "TITLE", "args": ["30"]},
+    "body_loc": {"key": "BODY"},
+    "localized": {"de": {"title": "Hallo", "body": "Welt"}},
+    "overrides": {
+        "apns": {"aps": {"interruption-level": "active"}},
+        "fcm": {"android": {"notification": {"channel_id": "shifts"}}},
+        "webpush": {"notification": {"icon": "/i.png"}},
+        "pushy": {"data": {"extra": 1}},
+    },
+}
+
 
 def an_app(**changes: Any) -> App:
     app = App(app_id=APP_ID, name="demo", created_at=NOW, enabled=True)

@@ -5,30 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from tests.e2e.tenant import Json, Tenant
+from tests.builders import EVERY_OPTION
+from tests.e2e.tenant import Tenant
 
 PROVIDERS = ("apns", "fcm", "webpush", "pushy")
-EVERYTHING: Json = {
-    "data": {"route": "/schedule"},
-    "priority": "normal",
-    "collapse_key": "score",
-    "badge": 3,
-    "sound": "ping.aiff",
-    "image": "https://cdn.example.com/a.png",
-    "click_action": "https://example.com/schedule",
-    "category": "SHIFT",
-    "thread_id": "shifts",
-    "mutable_content": True,
-    "title_loc": {"key": "TITLE", "args": ["30"]},
-    "body_loc": {"key": "BODY"},
-    "localized": {"de": {"title": "Hallo", "body": "Welt"}},
-    "overrides": {
-        "apns": {"aps": {"interruption-level": "active"}},
-        "fcm": {"android": {"notification": {"channel_id": "shifts"}}},
-        "webpush": {"notification": {"icon": "/i.png"}},
-        "pushy": {"data": {"extra": 1}},
-    },
-}
 
 
 async def payload(tenant: Tenant, provider: str, notification_id: str) -> Any:
@@ -42,7 +22,7 @@ async def test_every_option_is_taken_by_every_provider(tenant: Tenant) -> None:
     for provider in PROVIDERS:
         await tenant.register(user_id, provider, language="de-AT")
 
-    notification_id = await tenant.send(user_id, **EVERYTHING)
+    notification_id = await tenant.send(user_id, **EVERY_OPTION)
 
     status = await tenant.settled(notification_id)
     assert {row["state"] for row in status["devices"]} == {"sent"}, status
@@ -66,7 +46,7 @@ async def test_every_option_is_taken_by_every_provider(tenant: Tenant) -> None:
     assert apns["headers"]["apns-collapse-id"] == "score"
     assert apns["headers"]["apns-priority"] == "5"
     fcm = (await payload(tenant, "fcm", notification_id))["payload"]["message"]
-    assert fcm["notification"]["image"] == EVERYTHING["image"]
+    assert fcm["notification"]["image"] == EVERY_OPTION["image"]
     assert fcm["android"] == {
         "priority": "NORMAL",
         "ttl": fcm["android"]["ttl"],
@@ -75,7 +55,7 @@ async def test_every_option_is_taken_by_every_provider(tenant: Tenant) -> None:
             "tag": "score",
             "notification_count": 3,
             "sound": "ping.aiff",
-            "click_action": EVERYTHING["click_action"],
+            "click_action": EVERY_OPTION["click_action"],
             "title_loc_key": "TITLE",
             "title_loc_args": ["30"],
             "body_loc_key": "BODY",
@@ -88,8 +68,8 @@ async def test_every_option_is_taken_by_every_provider(tenant: Tenant) -> None:
         "title": "Hallo",
         "body": "Welt",
         "app_badge": 3,
-        "image": EVERYTHING["image"],
-        "navigate": EVERYTHING["click_action"],
+        "image": EVERY_OPTION["image"],
+        "navigate": EVERY_OPTION["click_action"],
         "tag": "shifts",
         "icon": "/i.png",
     }

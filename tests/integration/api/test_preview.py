@@ -20,6 +20,7 @@ from shared.providers.fcm import FcmAdapter
 from shared.providers.outcomes import Sent
 from shared.providers.pushy import PushyAdapter
 from shared.providers.webpush import WebPushAdapter
+from tests.builders import EVERY_OPTION
 from tests.front_door import Api, served
 from tests.integration.api.shop import PATH, Shop, a_shop
 from tests.integration.api.tenant import Body, a_tenant, pointers
@@ -32,28 +33,7 @@ from tests.unit.shared.providers.builders import (
 from tests.unit.shared.providers.fake_http import FakeHttp, Request, json_response
 
 FROZEN = datetime.now(UTC).replace(microsecond=0)
-EVERYTHING: Body = {
-    "data": {"route": "/schedule", "n": 1, "from": "x"},
-    "priority": "normal",
-    "collapse_key": "score",
-    "badge": 3,
-    "sound": "ping.aiff",
-    "image": "https://cdn.example.com/a.png",
-    "click_action": "https://example.com/schedule",
-    "category": "SHIFT",
-    "thread_id": "shifts",
-    "mutable_content": True,
-    "title_loc": {"key": "TITLE", "args": ["30"]},
-    "body_loc": {"key": "BODY"},
-    "localized": {"de": {"title": "Hallo", "body": "Welt"}},
-    "overrides": {
-        "apns": {"aps": {"interruption-level": "active"}},
-        "fcm": {"android": {"notification": {"channel_id": "shifts"}}},
-        "webpush": {"notification": {"icon": "/i.png"}},
-        "pushy": {"data": {"extra": 1}},
-    },
-    "ttl": 600,
-}
+EVERYTHING: Body = EVERY_OPTION | {"data": {"route": "/schedule", "n": 1, "from": "x"}, "ttl": 600}
 BODIES: dict[str, Body] = {
     "plain": {},
     "everything": EVERYTHING,
