@@ -1,6 +1,7 @@
 """Firing against real servers: what cannot be read or fired keeps no other from its time."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -65,6 +66,15 @@ class Fired:
 @pytest.fixture
 async def fired(database: Database, keyring: Keyring, amqp_url: str) -> AsyncIterator[Fired]:
     await migrate(amqp_url, topology(LEVELS, LEVELS))
+    async with firing_through(amqp_url, database, keyring) as fired:
+        yield fired
+
+
+@asynccontextmanager
+async def firing_through(
+    amqp_url: str, database: Database, keyring: Keyring
+) -> AsyncIterator[Fired]:
+    """A worker and one enrolled user with one device."""
     publisher = Publisher(amqp_url, name="test")
     fired = Fired(database, keyring, publisher)
     await fired.enrolments.enroll(APP_ID, [USER_ID])
@@ -83,6 +93,23 @@ async def test_what_is_due_fires_and_is_published(fired: Fired) -> None:
     assert send is not None
     assert (send.due_at, send.chunk_count, send.published) == (None, 1, True)
     assert await fired.chunks_of(send_id) == 1
+
+
+async def test_what_the_queue_does_not_take_is_left_to_the_sweeper(
+    database: Database, keyring: Keyring, amqp_url: str
+) -> None:
+    async with firing_through(amqp_url, database, keyring) as fired:  # nothing is declared there
+        send_id = await fired.a_due_send()
+
+        await fired.firings.tick()
+
+        send = await fired.sends.get(APP_ID, send_id)
+        assert send is not None
+        assert (send.due_at, send.chunk_count, send.published) == (None, 1, False)
+        waiting = await fired.sends.unpublished(
+            accepted_before=send.created_at + timedelta(seconds=1), skip=0, limit=9
+        )
+        assert waiting == [send_id]
 
 
 @pytest.mark.parametrize("damage", [{"content_of": [7]}, {"contents": [b"\xc1"]}, {"parts": 1}])
