@@ -37,14 +37,22 @@ def keyring() -> Keyring:
     return Keyring({"k1": b"k" * 32}, b"h" * 32)
 
 
-@pytest.fixture(params=["motor", "pymongo"])
-async def database(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Database]:
-    """An empty database with all indexes, once per driver."""
+@pytest.fixture(scope="session", params=["motor", "pymongo"])
+async def emptied(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterator[Database]:
+    """A database with all indexes, once per driver: making them takes longer than most tests."""
     settings = settings_for(servers, driver=request.param)
     async with connect(settings) as database:
         await create_indexes(database)
         yield database
         await database.drop()
+
+
+@pytest.fixture
+async def database(emptied: Database) -> AsyncIterator[Database]:
+    """An empty database with all indexes, once per driver."""
+    yield emptied
+    for name in await emptied._raw.list_collection_names():
+        await emptied[name].delete_many({})
 
 
 @pytest.fixture
