@@ -7,6 +7,8 @@
 BIN := .venv/bin
 LOCAL := $(BIN)/python -m deploy.local
 PYTEST := $(BIN)/pytest
+# Each process has servers of its own and takes one file after another, the long ones first.
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile pyproject.toml --custom-compile-command "make lock" --python-version 3.11 \
 	--universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --quiet
 CODE := api worker shared deploy tests
@@ -36,8 +38,8 @@ setup: ## make .venv and install what is missing; quick when nothing is
 
 # --- checks and tests
 
-test: static ## everything CI runs: static checks, then all tests
-	$(PYTEST)
+test: static ## everything CI runs: static checks, then all tests, in two processes
+	$(PYTEST) $(PARALLEL) tests/e2e tests/integration tests/fuzz tests/conformance tests/contract tests/unit
 
 check: static ## quick checks for every commit: static, unit, contract
 	$(PYTEST) tests/unit tests/contract

@@ -94,7 +94,7 @@ def _names_of_keys(sealer: Sealer, good: bytes) -> Iterator[Row]:
         "k" * 900,
         *_NOT_TEXT,
     ):
-        yield f"kid {str(kid)[:30]!r}", _sealed(sealer, good, kid=kid)
+        yield f"kid {str(kid).replace(thumb, 'T')[:30]!r}", _sealed(sealer, good, kid=kid)
     header = {key: value for key, value in sealer.header.items() if key != "kid"}
     yield "no kid", str(sealer.seal(good, header))
     other = Sealer(jwk_of(ec.generate_private_key(ec.SECP256R1()).public_key()), sealer.kid)

@@ -17,6 +17,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process of a parallel run hands its figures to the one that prints."""
+    output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["figures"] = session.config.stash[FIGURES].lines
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_testnodedown(node: object) -> None:
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    config.stash[FIGURES].lines += getattr(node, "workeroutput", {}).get("figures", [])
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
@@ -71,8 +84,11 @@ async def simulators(system: System) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def tenant(system: System, api: httpx.AsyncClient, simulators: httpx.AsyncClient) -> Tenant:
-    """A new app that is enabled, with credentials and a webhook."""
+async def tenant(
+    system: System, api: httpx.AsyncClient, simulators: httpx.AsyncClient
+) -> AsyncIterator[Tenant]:
+    """A new app that is enabled, with credentials and a webhook; its faults end with it."""
     tenant = Tenant(system, api, simulators)
     await tenant.set_up()
-    return tenant
+    yield tenant
+    await tenant.end_scripts()

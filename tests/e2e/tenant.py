@@ -26,6 +26,7 @@ class Tenant:
     app_id: str = field(default_factory=lambda: str(uuid4()))
     config: Json = field(default_factory=dict)
     _service_token: str = ""
+    _scripted: set[str] = field(default_factory=set)
 
     @property
     def hook(self) -> str:
@@ -70,6 +71,12 @@ class Tenant:
             f"/{simulator}/rules", json={"action": action, **rule}
         )
         assert response.status_code == 201, response.text
+        self._scripted.add(simulator)
+
+    async def end_scripts(self) -> None:
+        """Take back what `script` put up, so that no fault that nobody met waits for another."""
+        for simulator in self._scripted:
+            await self.simulators.delete(f"/{simulator}/rules")
 
     async def set_up(
         self, *, receipts: bool = True, providers: tuple[str, ...] | None = None

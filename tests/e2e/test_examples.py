@@ -18,6 +18,7 @@ from tests.e2e.tenant import Tenant
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 RUN_SECONDS_MAX = 90
+NOBODY = "00000000-0000-4000-8000-000000000000"
 SECRET_NAMES = ("FANFARE_CLIENT_SECRET", "FANFARE_USER_TOKEN", "FANFARE_PUSH_TOKEN")
 Settings = dict[str, str]
 
@@ -119,7 +120,7 @@ async def test_an_example_repeats_a_send_that_failed_under_the_same_key(
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("FANFARE_APP_ID", str(uuid4()), "POST /push/devices/register: 404 App not found"),
+        ("FANFARE_APP_ID", NOBODY, "POST /push/devices/register: 404 App not found"),
         ("FANFARE_PUSH_TOKEN", "x" * 5_000, "400 Validation failed; #/push_token: "),
         ("FANFARE_CLIENT_SECRET", "wrong-secret", "401 unknown client or wrong secret"),
     ],

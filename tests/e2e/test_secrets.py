@@ -95,7 +95,8 @@ async def test_no_canary_of_options_keys_or_direct_pushes_reaches_a_log(
     wrong = {"api_key": f"{mark}apikey"}
     await tenant.put_credential("pushy", wrong)
     path = f"/push/config/{tenant.app_id}/providers/pushy/verify"
-    assert (await tenant.call("POST", path, token=tenant.admin()))["verdict"] == "invalid"
+    verification = await tenant.call("POST", path, token=tenant.admin())
+    assert verification["verdict"] == "invalid", verification
     enrolled = await tenant.api.post(
         f"/push/apps/{tenant.app_id}/users",
         content=f"{mark}line\n",

@@ -23,6 +23,7 @@ from tests.pushy_stage import (
 from tests.servers import Servers
 from tests.simulated import Running
 
+NOBODY = "00000000-0000-4000-8000-000000000000"
 TOKEN = "pushy-device-token"
 NOT_JSON = "Content-Type must be application/json"
 NOT_PLAIN = "Content-Encoding is not supported"
@@ -40,7 +41,7 @@ OTHER_ROUTES = [
     ("POST", "/notifications/send-dev", PUSH),
     ("POST", "/sys/key-pair", None),
 ]
-OPERATORS = [("GET", f"/notifications/{uuid4()}", None)]
+OPERATORS = [("GET", f"/notifications/{NOBODY}", None)]
 ROUTES = [*DEVICE_ROUTES, *OTHER_ROUTES, *OPERATORS]
 Route = tuple[str, str, Any]
 
@@ -122,7 +123,7 @@ async def test_of_several_apps_one_must_be_picked(
     assert_invalid(await pushy.call(both[0], "POST", "/device-info", DEVICE), "#/X-App-Id")
 
 
-@pytest.mark.parametrize("app_id", [str(uuid4()), "", "x"])
+@pytest.mark.parametrize("app_id", [NOBODY, "", "x"])
 async def test_an_app_that_the_token_does_not_name_is_not_found(
     pushy: PushyStage, both: tuple[Caller, str, str], app_id: str
 ) -> None:
