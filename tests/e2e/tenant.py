@@ -136,7 +136,7 @@ class Tenant:
             "GET", f"/push/notifications/{notification_id}", token=self.service()
         )
 
-    async def settled(self, notification_id: str, *, within_seconds: float = 20) -> Json:
+    async def settled(self, notification_id: str, *, within_seconds: float = 40) -> Json:
         """The notification's status once no delivery waits any more."""
 
         async def look() -> Json | None:
