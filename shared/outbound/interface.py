@@ -35,12 +35,20 @@ class NotSent(TransportError):
         super().__init__(message, maybe_processed=False)
 
 
+class StreamRefused(NotSent):
+    """The HTTP/2 peer would not begin the stream: above its limit, or above its GOAWAY."""
+
+
 class TlsFailure(NotSent):
     """The handshake did not complete: reset, no common cipher, bad certificate."""
 
 
 class CertificateRefused(TlsFailure):
     """The server's certificate does not verify against our trust store."""
+
+
+class ClientCertificateRefused(CertificateRefused):
+    """Our own certificate is unusable, or the server does not take it."""
 
 
 class AddressDenied(NotSent):
@@ -60,7 +68,14 @@ class Timeout(TransportError):
 
 
 class TooLarge(TransportError):
-    """The answer was longer than asked for; its status is known."""
+    """The answer was longer than asked for; what came of it is known."""
+
+    def __init__(
+        self, message: str, *, status: int, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> None:
+        super().__init__(message, maybe_processed=True, status=status)
+        self.headers = headers or {}
+        self.body = body
 
 
 class HttpClient(Protocol):

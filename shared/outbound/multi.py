@@ -5,10 +5,15 @@ requests next to refused ones sometimes stay unanswered until their timeout.
 """
 
 import asyncio
+import contextlib
+import threading
 
 import pycurl
 
+from shared.outbound.connections import Connections
+
 SWEEP_SECONDS = 0.25
+_CLEANUP_SECONDS = 1.0  # how long a closing waits for libcurl's own threads
 
 
 class Multi:
@@ -18,6 +23,7 @@ class Multi:
         self._timer: asyncio.Handle | None = None
         self._futures: dict[pycurl.Curl, asyncio.Future[None]] = {}
         self._sockets: set[int] = set()
+        self.connections = Connections()
         for option, value in options.items():
             multi.setopt(option, value)
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -39,19 +45,39 @@ class Multi:
         if self._futures and seconds > 0:
             await asyncio.wait(list(self._futures.values()), timeout=seconds)
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """End what is in flight. A name that is still being looked up ends behind our back."""
         closed = pycurl.error(0, "transport was closed")
         for curl in list(self._futures):
             self._finish(curl, closed)
         self._sweeper.cancel()
-        self._curl.close()
         self._schedule(-1)
+        self._curl.setopt(pycurl.M_SOCKETFUNCTION, _ignore)
+        self._curl.setopt(pycurl.M_TIMERFUNCTION, _ignore)
+        for fd in self._sockets:
+            self._loop.remove_reader(fd)
+            self._loop.remove_writer(fd)
+        await self._clean_up()
+
+    async def _clean_up(self) -> None:
+        """Libcurl waits here for its resolver's threads: not on the loop, nor for long."""
+        cleaned = asyncio.Event()
+
+        def clean_up() -> None:
+            self._curl.close()
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(cleaned.set)
+
+        threading.Thread(target=clean_up, name="libcurl-cleanup", daemon=True).start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(cleaned.wait(), _CLEANUP_SECONDS)
 
     def _watch(self, what: int, fd: int, *_: object) -> None:
         if what == pycurl.POLL_REMOVE:
             self._sockets.discard(fd)
         else:
             self._sockets.add(fd)
+            self.connections.note(fd)
         if what & pycurl.POLL_IN:  # POLL_REMOVE has neither bit
             self._loop.add_reader(fd, self._drive, fd, pycurl.CSELECT_IN)
         else:
@@ -106,3 +132,7 @@ class Multi:
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _ignore(*_: object) -> None:
+    """For callbacks of a handle that is being cleaned up."""

@@ -8,13 +8,15 @@ libcurl hands the GIL back and takes it again for each callback: one CPU-bound P
 the same process takes throughput from thousands of requests a second to tens.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 import pycurl
 
 from shared.outbound.easy import Easy
-from shared.outbound.interface import AllowAddress, NotSent, Response
+from shared.outbound.interface import AllowAddress, InvalidRequest, NotSent, Response
 from shared.outbound.multi import Multi
+from shared.outbound.stats import Counts, TransportStats
 
 _STREAMS_MAX = 1000  # libcurl's default of 100 opens more connections than APNs needs
 _DNS_CACHE_SECONDS = 60
@@ -22,12 +24,16 @@ _BUFFER_BYTES = 16_384
 
 
 class Transport:
-    """A connection pool. `idle_seconds` bounds how old a connection may be and still be reused."""
+    """A connection pool. `idle_seconds` bounds how old a connection may be and still be reused.
+
+    `client_certificate` is PEM of a certificate, its chain and its private key, for mutual TLS.
+    """
 
     def __init__(
         self,
         *,
         ca_file: str | None = None,
+        client_certificate: str | None = None,
         require_http2: bool = False,
         allow_http: bool = False,
         max_connections: int = 256,
@@ -46,6 +52,8 @@ class Transport:
         )
         if ca_file is not None:
             self._options[pycurl.CAINFO] = ca_file
+        if client_certificate is not None:
+            self._options |= _certificate_options(client_certificate.encode())
         self._multi = Multi(
             {
                 pycurl.M_PIPELINING: pycurl.PIPE_MULTIPLEX,
@@ -55,6 +63,7 @@ class Transport:
                 pycurl.M_MAXCONNECTS: max_connections,
             }
         )
+        self._counts = Counts()
         self._free: list[Easy] = []
         self._closed = False
 
@@ -73,6 +82,7 @@ class Transport:
         if self._closed:
             raise NotSent("transport is closed")
         easy = self._free.pop() if self._free else self._new_easy()
+        self._counts.in_flight += 1
         try:
             easy.prepare(
                 method,
@@ -83,13 +93,27 @@ class Transport:
                 max_response_bytes=max_response_bytes,
                 allow=allow_address,
             )
-            await self._multi.perform(easy.curl)
+            await self._perform(easy, timeout)
+            self._counts.answered += 1
             return easy.response()
         except pycurl.error as error:
             code, text = error.args if len(error.args) > 1 else (0, str(error))
-            raise easy.failure(int(code), text) from None
+            failure = easy.failure(int(code), text)
+            self._counts.count_failure(failure)
+            raise failure from None
+        except InvalidRequest as failure:
+            self._counts.count_failure(failure)
+            raise
+        except asyncio.CancelledError:
+            self._counts.cancelled += 1
+            raise
         finally:
+            self._counts.in_flight -= 1
             self._free.append(easy)
+
+    def stats(self) -> TransportStats:
+        """What happened so far, and what is going on."""
+        return self._counts.snapshot()
 
     async def aclose(self, grace: float = 0.0) -> None:
         """Refuse new requests, give those in flight `grace` seconds, then fail them."""
@@ -99,10 +123,38 @@ class Transport:
         try:
             await self._multi.drain(grace)
         finally:
-            self._multi.close()
+            await self._multi.close()
+
+    async def _perform(self, easy: Easy, timeout: float) -> None:
+        """Carry it out; elsewhere, if the pooled connection was gone before the first byte."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        for elsewhere in (easy.drop_stale, easy.connect_afresh):
+            try:
+                return await self._multi.perform(easy.curl)
+            except pycurl.error:
+                if not easy.is_stale or self._closed:
+                    raise
+            elsewhere(deadline - loop.time())
+        return await self._multi.perform(easy.curl)
 
     def _new_easy(self) -> Easy:
-        return Easy(self._options, require_http2=self._require_http2)
+        return Easy(
+            self._options,
+            self._multi.connections.is_gone,
+            self._counts,
+            require_http2=self._require_http2,
+        )
+
+
+def _certificate_options(pem: bytes) -> dict[int, object]:
+    """Both come from memory: no file ever holds the key."""
+    return {
+        pycurl.SSLCERT_BLOB: pem,
+        pycurl.SSLCERTTYPE: "PEM",
+        pycurl.SSLKEY_BLOB: pem,
+        pycurl.SSLKEYTYPE: "PEM",
+    }
 
 
 def _easy_options(

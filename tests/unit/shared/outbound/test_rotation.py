@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from shared.outbound.interface import AllowAddress, NotSent, Response, Timeout
-from shared.outbound.rotation import TIMEOUTS_IN_A_ROW, RotatingTransport
+from shared.outbound.rotation import TIMEOUTS_IN_A_ROW, TIMEOUTS_OF_RECENT, RotatingTransport
+from shared.outbound.stats import TransportStats
 
 OK = Response(200, {}, b"")
 
@@ -31,6 +32,9 @@ class FakeClient:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    def stats(self) -> TransportStats:
+        return TransportStats(answered=1)
 
     async def aclose(self, grace: float = 0.0) -> None:
         self.closed.append(grace)
@@ -70,7 +74,7 @@ async def test_rotates_after_timeouts_in_a_row() -> None:
 async def test_a_success_starts_the_count_afresh() -> None:
     pools = Pools()
     transport = RotatingTransport(pools)
-    for _ in range(3):
+    for _ in range(2):
         for _ in range(TIMEOUTS_IN_A_ROW - 1):
             await time_out(transport, pools)
         pools.made[-1].answer = OK
@@ -117,3 +121,37 @@ async def test_aclose_closes_the_current_pool() -> None:
     await transport.aclose()
 
     assert pools.made[1].closed == [0.0]
+
+
+async def test_stats_are_of_all_pools_while_one_closes_and_after() -> None:
+    transport = RotatingTransport(Pools())
+    transport.rotate()
+    during = transport.stats()
+
+    await transport.aclose()
+
+    assert (during.answered, transport.stats().answered) == (2, 2)
+
+
+async def test_a_share_of_timeouts_rotates_too() -> None:
+    """One wedged connection among healthy ones: there is always a success in between."""
+    pools = Pools()
+    transport = RotatingTransport(pools)
+    for number in range(TIMEOUTS_OF_RECENT):
+        assert len(pools.made) == 1, number
+        await time_out(transport, pools)
+        for _ in range(3):
+            pools.made[-1].answer = OK
+            await call(transport)
+
+    assert len(pools.made) == 2
+
+
+async def test_a_closed_one_does_not_rotate() -> None:
+    pools = Pools()
+    transport = RotatingTransport(pools)
+    await transport.aclose()
+
+    transport.rotate()
+
+    assert len(pools.made) == 1
