@@ -2,20 +2,24 @@
 
 import base64
 from collections import OrderedDict
-from datetime import datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import jwt
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.clock import Clock
+from shared.crypto.es256 import sign_jwt
 
-LIFETIME = timedelta(hours=12)  # RFC 8292 allows 24; the rest is for clocks that differ
-SIGN_AGAIN = timedelta(hours=2)  # before the end; so never more than hourly, as Apple asks
+SLOT_SECONDS = 28_800  # one header is used for eight hours
+LIFETIME_SECONDS = 43_200  # RFC 8292 allows 24 hours; the rest is for clocks that differ
+# Apple: "don't refresh the token more than once per hour". Else a subscription that was made with
+# another key, which Mozilla tells with a 401 too, would have each push to it signed anew.
+RENEWAL_AGE_SECONDS = 3_600
 _KEPT_MAX = 10_000
 _SCALAR_BYTES = 32
+_Name = tuple[str, str, str]  # private key, subject, audience
 
 
 class VapidKeys(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,31 +59,68 @@ def origin_of(endpoint: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
-def authorization(private_key: str, subject: str, audience: str, expires_at: datetime) -> str:
-    """The `vapid t=…, k=…` header for one origin. Raises ValueError for a key that is none."""
+def authorization(private_key: str, subject: str, audience: str, expires_at: int) -> str:
+    """The `vapid t=…, k=…` header for one origin, the same bytes for the same arguments.
+
+    Raises ValueError for a key that is none.
+    """
     key = load_private_key(private_key)
-    claims = {"aud": audience, "exp": int(expires_at.timestamp()), "sub": subject}
-    return f"vapid t={jwt.encode(claims, key, algorithm='ES256')}, k={public_key_of(key)}"
+    claims: dict[str, str | int] = {"aud": audience, "exp": expires_at, "sub": subject}
+    return f"vapid t={sign_jwt(key, {'typ': 'JWT'}, claims)}, k={public_key_of(key)}"
+
+
+class _Kept(NamedTuple):
+    header: str
+    issued_at: int
+
+    def is_current(self, now: int) -> bool:
+        """Not when a clock that was wrong, and was set since, has put it into the future."""
+        return 0 <= now - self.issued_at < SLOT_SECONDS
 
 
 class VapidHeaders:
-    """One signed header per key, subject and origin, used again until its end is near."""
+    """One signed header per key, subject and origin, the same in every process.
+
+    It is issued at the beginning of a slot that all clocks share, so that a push service sees one
+    header of an app however many workers there are.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._headers: OrderedDict[tuple[str, str, str], tuple[str, datetime]] = OrderedDict()
+        self._kept: OrderedDict[_Name, _Kept] = OrderedDict()
 
     def authorization(self, private_key: str, subject: str, audience: str) -> str:
-        """A header with at least two hours to live. Raises ValueError for a key that is none."""
-        name, now = (private_key, subject, audience), self._clock()
-        kept = self._headers.get(name)
-        if kept is not None and kept[1] - now >= SIGN_AGAIN:
-            return kept[0]
-        expires_at = now + LIFETIME
-        header = authorization(private_key, subject, audience, expires_at)
-        self._headers[name] = (header, expires_at)
-        if len(self._headers) > _KEPT_MAX:
-            self._headers.popitem(last=False)
+        """A header with at least four hours to live. Raises ValueError for a key that is none."""
+        name, now = (private_key, subject, audience), self._now()
+        kept = self._kept.get(name)
+        if kept is None or not kept.is_current(now):
+            return self._sign(name, now - now % SLOT_SECONDS)
+        self._kept.move_to_end(name)
+        return kept.header
+
+    def renewed(self, private_key: str, subject: str, audience: str, *, refused: str) -> str | None:
+        """Another header than the one that a push service refused; None if there can be none yet.
+
+        Key, subject and audience would be the same, so signing again cures only a time that the
+        service does not like: a header of this hour stays as it is.
+        """
+        name, now = (private_key, subject, audience), self._now()
+        kept = self._kept.get(name)
+        if kept is None or kept.header != refused:  # signed anew while the answer was on its way
+            return self.authorization(private_key, subject, audience)
+        if abs(now - kept.issued_at) < RENEWAL_AGE_SECONDS:
+            return None
+        return self._sign(name, now - now % RENEWAL_AGE_SECONDS)
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp())
+
+    def _sign(self, name: _Name, issued_at: int) -> str:
+        header = authorization(*name, issued_at + LIFETIME_SECONDS)
+        self._kept[name] = _Kept(header, issued_at)
+        self._kept.move_to_end(name)
+        if len(self._kept) > _KEPT_MAX:
+            self._kept.popitem(last=False)
         return header
 
 

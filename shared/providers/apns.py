@@ -1,55 +1,57 @@
-"""APNs: builds the request, classifies Apple's answer (CONTRACT §7)."""
+"""APNs: builds the request and sends it, to the other environment's host too where nobody knows.
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+Apple answers BadDeviceToken for a token of its other environment as well. When neither the
+registration nor an earlier push told the environment, the other host is asked within the same
+attempt: the first one has refused provably, so this can be no second push, and the retry policy
+need not know that a provider may have two hosts. The outcome names the host that took it, and the
+worker remembers that.
+"""
+
 from typing import cast
 
 import msgspec
 from aioapns import PushType
 
 from shared.clock import Clock
-from shared.domain.credentials import ApnsCredential
-from shared.domain.devices import Device
+from shared.domain.credentials import AnyApnsCredential, ApnsCertificate, ApnsCredential
+from shared.domain.devices import ApnsEnvironment, Device
 from shared.domain.notifications import Notification
 from shared.outbound.interface import TransportError
+from shared.providers.apns_answers import BAD_DEVICE_TOKEN, EXPIRED_TOKEN, classify
 from shared.providers.apns_pool import (
     ApnsClient,
     ApnsPool,
     ApnsRequest,
     ApnsResult,
-    TeamTransports,
+    ApnsTransports,
     encode,
 )
 from shared.providers.apns_tokens import InvalidSigningKey, ProviderTokens
-from shared.providers.collapse import collapse_id, delivery_uuid
-from shared.providers.columns import Json, apns_payload, apns_priority
+from shared.providers.collapse import collapse_id, delivery_id
+from shared.providers.columns import Json, apns_payload, apns_priority, is_background
 from shared.providers.deadline import Deadline
 from shared.providers.expiry import expiry_epoch_seconds
 from shared.providers.failures import outcome_of
-from shared.providers.fit import Text, fit, text_of, wordless
+from shared.providers.fit import Fitted, Text, fit_content, text_of, wordless
 from shared.providers.outcomes import (
     TOO_LARGE,
     Misconfigured,
     Outcome,
     Rejected,
     Sent,
-    Suspect,
-    Unavailable,
-    Unregistered,
     with_cut,
 )
 from shared.providers.overrides import apply_override
-from shared.providers.retry_after import parse_retry_after
 
 PAYLOAD_BYTES_MAX = 4_096
 COLLAPSE_ID_BYTES_MAX = 64
-_EXPIRED_TOKEN = "ExpiredProviderToken"  # noqa: S105 - a reason, not a secret
+_OTHER: dict[ApnsEnvironment, ApnsEnvironment] = {"production": "sandbox", "sandbox": "production"}
 
 
 class ApnsAdapter:
     def __init__(
         self,
-        transports: TeamTransports,
+        transports: ApnsTransports,
         *,
         production_url: str,
         sandbox_url: str,
@@ -63,38 +65,87 @@ class ApnsAdapter:
         self._tokens = ProviderTokens(clock)
 
     async def send(
-        self, notification: Notification, device: Device, credential: ApnsCredential
+        self, notification: Notification, device: Device, credential: AnyApnsCredential
     ) -> Outcome:
         deadline = Deadline(self._timeout_seconds)
-        text = fit_text(notification, device)
-        if text is None:
+        fitted = fit_payload(notification, device)
+        if fitted is None:
             return TOO_LARGE
-        request = build_request(text, notification, device, credential)
-        url = self._urls[device.apns_environment or credential.environment]
-        try:
-            result = await self._attempt(request, url, credential, deadline)
-        except InvalidSigningKey:
-            return Misconfigured("invalid_signing_key")
-        except TransportError as failure:
-            return outcome_of(failure)
-        return with_cut(classify(result, self._clock()), text.cut)
+        request = build_request(fitted.content, notification, device, credential)
+        assumed = device.apns_environment or credential.environment
+        outcome = await self._ask(request, assumed, credential, deadline)
+        if outcome == BAD_DEVICE_TOKEN and device.apns_environment is None:
+            outcome = await self._ask_other(request, _OTHER[assumed], credential, deadline)
+        return with_cut(outcome, fitted.text.cut)
 
     async def aclose(self) -> None:
         await self._transports.aclose()
 
-    async def _attempt(
+    async def _ask_other(
+        self,
+        request: ApnsRequest,
+        environment: ApnsEnvironment,
+        credential: AnyApnsCredential,
+        deadline: Deadline,
+    ) -> Outcome:
+        """The other host's outcome, unless it only speaks of our key or certificate there."""
+        if isinstance(credential, ApnsCertificate) and environment not in credential.environments:
+            return BAD_DEVICE_TOKEN
+        outcome = await self._ask(request, environment, credential, deadline)
+        match outcome:
+            case Sent():
+                return msgspec.structs.replace(outcome, apns_environment=environment)
+            case Misconfigured() | Rejected():
+                return BAD_DEVICE_TOKEN
+            case _:
+                return outcome
+
+    async def _ask(
+        self,
+        request: ApnsRequest,
+        environment: ApnsEnvironment,
+        credential: AnyApnsCredential,
+        deadline: Deadline,
+    ) -> Outcome:
+        """One environment's outcome, with a renewed token if need be."""
+        url = self._urls[environment]
+        try:
+            if isinstance(credential, ApnsCertificate):
+                if credential.expires_at <= self._clock():
+                    return Misconfigured("certificate_expired")
+                pool = ApnsPool(
+                    self._transports.of(credential), url, None, timeout=deadline.remaining()
+                )
+                result = await _once(request, pool)
+            else:
+                result = await self._with_token(request, url, credential, deadline)
+        except InvalidSigningKey:
+            return Misconfigured("invalid_signing_key")
+        except TransportError as failure:
+            return outcome_of(failure)
+        return classify(result, self._clock())
+
+    async def _with_token(
         self, request: ApnsRequest, url: str, credential: ApnsCredential, deadline: Deadline
     ) -> ApnsResult:
-        transport = self._transports.of(credential.team_id)
-        bearer = self._tokens.current(credential)
-        result = await _once(request, ApnsPool(transport, url, bearer, deadline.remaining()))
-        if result.description != _EXPIRED_TOKEN:
+        transport = self._transports.of(credential)
+        shown = ""
+
+        def bearer() -> str:
+            nonlocal shown
+            shown = self._tokens.current(credential)
+            return shown
+
+        pool = ApnsPool(transport, url, bearer, timeout=deadline.remaining())
+        result = await _once(request, pool)
+        if result.description != EXPIRED_TOKEN:
             return result
-        fresh = self._tokens.renewed(credential, bearer)
-        if fresh is None:
-            return result
+        is_renewed = self._tokens.renewed(credential, shown) is not None
         transport.rotate()  # APNs keeps refusing fresh tokens on such a connection
-        return await _once(request, ApnsPool(transport, url, fresh, deadline.remaining()))
+        if not is_renewed:
+            return result
+        pool = ApnsPool(transport, url, bearer, timeout=deadline.rest())
+        return await _once(request, pool)
 
 
 async def _once(request: ApnsRequest, pool: ApnsPool) -> ApnsResult:
@@ -102,30 +153,31 @@ async def _once(request: ApnsRequest, pool: ApnsPool) -> ApnsResult:
 
 
 def build_request(
-    text: Text, notification: Notification, device: Device, credential: ApnsCredential
+    payload: Json, notification: Notification, device: Device, credential: AnyApnsCredential
 ) -> ApnsRequest:
-    """The request as aioapns knows it, with a text that fits."""
-    options = notification.content.options
+    """The request as aioapns knows it, with a payload that fits."""
+    is_silent = is_background(payload)
     return ApnsRequest(
         device_token=device.token,
-        message=_payload(text, notification),
-        notification_id=str(delivery_uuid(notification.notification_id, device.device_id)),
+        message=payload,
+        notification_id=delivery_id(notification.notification_id, device.device_id),
         expiration=expiry_epoch_seconds(notification),
-        priority=apns_priority(options),
+        priority=apns_priority(notification.content.options, is_silent=is_silent),
         collapse_key=collapse_id(notification, as_it_is_bytes_max=COLLAPSE_ID_BYTES_MAX),
-        push_type=PushType.BACKGROUND if options.silent else PushType.ALERT,
+        push_type=PushType.BACKGROUND if is_silent else PushType.ALERT,
         apns_topic=credential.topic,
     )
 
 
-def fit_text(notification: Notification, device: Device) -> Text | None:
-    """The text that fits for this device; None when it cannot, or may not be shortened."""
+def fit_payload(notification: Notification, device: Device) -> Fitted[Json] | None:
+    """The payload that fits for this device; None when it cannot, or may not be shortened."""
     content = notification.content
     text = text_of(content, device.language)
-    return fit(
+    return fit_content(
         wordless(text) if content.options.silent else text,
         content.options.oversize,
-        lambda text: len(encode(_payload(text, notification))),
+        lambda text: _payload(text, notification),
+        lambda payload: len(encode(payload)),
         PAYLOAD_BYTES_MAX,
     )
 
@@ -133,84 +185,3 @@ def fit_text(notification: Notification, device: Device) -> Text | None:
 def _payload(text: Text, notification: Notification) -> Json:
     patch = notification.content.options.overrides.get("apns")
     return apply_override(apns_payload(text, notification), patch)
-
-
-# Reason -> outcome; what is not here goes by its status. The reasons:
-# developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns
-_REJECTED = frozenset(
-    {
-        "BadCollapseId", "BadExpirationDate", "BadMessageId", "BadPriority",  # 400: our builder
-        "DuplicateHeaders", "InvalidPushType", "PayloadEmpty", "MissingDeviceToken",
-        "BadPath", "MethodNotAllowed",  # 404, 405
-        "PayloadTooLarge",  # 413
-    }
-)  # fmt: skip
-_SUSPECT = frozenset(
-    {
-        "BadDeviceToken",  # malformed, or of the other environment
-        "DeviceTokenNotForTopic",  # of another app, or our topic is wrong
-    }
-)
-_MISCONFIGURED = frozenset(
-    {
-        # The table drops the first two, as a builder's fault; our topic is the credential's.
-        "MissingTopic", "BadTopic", "TopicDisallowed",
-        "ExpiredProviderToken",  # after a renewal, or too soon for one: clocks disagree
-        "InvalidProviderToken", "MissingProviderToken", "UnrelatedKeyIdInToken",
-        "BadEnvironmentKeyIdInToken",  # Apple's documents
-        "BadEnvironmentKeyInToken",  # what is on the wire
-        "BadCertificate", "BadCertificateEnvironment", "Forbidden",
-    }
-)  # fmt: skip
-_UNREGISTERED = frozenset({"Unregistered", "ExpiredToken"})  # 410
-_WAITS: Mapping[str, Unavailable] = {
-    # Apple sends no Retry-After; the waits are our judgement.
-    "TooManyRequests": Unavailable("TooManyRequests", 60.0, "device"),
-    "TooManyProviderTokenUpdates": Unavailable("TooManyProviderTokenUpdates", 300.0, "credential"),
-}
-
-
-def classify(result: ApnsResult, now: datetime) -> Outcome:
-    status, reason = int(result.status), result.description or f"http_{result.status}"
-    if result.is_successful:
-        return Sent(result.notification_id)
-    if reason in _UNREGISTERED:
-        return Unregistered(reason, _instant(result.timestamp))
-    if reason in _SUSPECT:
-        return Suspect(reason)
-    if reason in _MISCONFIGURED:
-        return Misconfigured(reason)
-    if reason in _REJECTED:
-        return Rejected(reason)
-    wait = parse_retry_after(result.retry_after, now)
-    if reason in _WAITS:
-        return msgspec.structs.replace(
-            _WAITS[reason], retry_after_seconds=wait or _WAITS[reason].retry_after_seconds
-        )
-    if reason == "IdleTimeout":  # 400, but it is about the connection
-        return Unavailable(reason, wait, "origin")
-    return _classify_status(status, reason, wait)
-
-
-def _classify_status(status: int, reason: str, wait: float | None) -> Outcome:
-    """Reasons that are new to us, answers without one, 500 InternalServerError, 503 Shutdown."""
-    match status:
-        case 403:  # every documented 403 is about the key; new kinds appeared in 2025
-            return Misconfigured(reason)
-        case 410:
-            return Suspect(reason)  # gone, but Apple did not say what
-        case 429:
-            return Unavailable(reason, 60.0 if wait is None else wait, "device")
-        case _ if 400 <= status < 500:  # noqa: PLR2004 - the client-error class of HTTP
-            return Rejected(reason)
-        case _:
-            return Unavailable(reason, wait, "origin")
-
-
-def _instant(milliseconds: int | None) -> datetime | None:
-    if milliseconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

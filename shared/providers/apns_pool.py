@@ -15,11 +15,13 @@ import msgspec
 from aioapns import APNs, NotificationRequest, PushType
 from aioapns.common import NotificationResult
 
-from shared.outbound.interface import HttpClient, Response
+from shared.domain.credentials import AnyApnsCredential, ApnsCertificate
+from shared.outbound.interface import Response
 from shared.outbound.rotation import RotatingTransport
+from shared.providers.apns_streams import OneFirst
 
 _RESPONSE_BYTES_MAX = 16_384
-_TEAMS_MAX = 256
+_TRANSPORTS_MAX = 256
 _GRACE_SECONDS = 30.0
 
 
@@ -44,25 +46,39 @@ class ApnsResult(NotificationResult):
 
 
 class ApnsPool:
-    """What `aioapns.APNs` calls its pool, for one attempt: host, token and time are settled."""
+    """What `aioapns.APNs` calls its pool, for one attempt: host, token and time are settled.
 
-    def __init__(self, http: HttpClient, base_url: str, bearer: str, timeout: float) -> None:
-        self._http = http
+    `bearer` is None where the connection's certificate says who we are.
+    """
+
+    def __init__(
+        self,
+        transport: OneFirst,
+        base_url: str,
+        bearer: Callable[[], str] | None,
+        *,
+        timeout: float,
+    ) -> None:
+        self._transport = transport
         self._base_url = base_url.rstrip("/")
         self._bearer = bearer
         self._timeout = timeout
 
     async def send_notification(self, request: ApnsRequest) -> ApnsResult:
         """Raises TransportError."""
-        response = await self._http.request(
+        fixed = headers_of(request)
+        response = await self._transport.request(
             "POST",
             f"{self._base_url}/3/device/{quote(request.device_token, safe='')}",
-            {"authorization": f"bearer {self._bearer}", **headers_of(request)},
+            lambda: self._authorization() | fixed,
             encode(request.message),
             timeout=self._timeout,
             max_response_bytes=_RESPONSE_BYTES_MAX,
         )
         return result_of(request, response)
+
+    def _authorization(self) -> dict[str, str]:
+        return {} if self._bearer is None else {"authorization": f"bearer {self._bearer()}"}
 
     def close(self) -> None:
         """The transport is shared and outlives the client."""
@@ -80,20 +96,30 @@ async def _ignore(_request: NotificationRequest, _result: NotificationResult) ->
     """Errors become outcomes; aioapns would log each."""
 
 
-class TeamTransports:
-    """One transport per Apple team: a connection may carry the tokens of one team only."""
+class ApnsTransports:
+    """One transport per signing key, or per certificate: a connection speaks for one of them.
 
-    def __init__(self, create: Callable[[], RotatingTransport]) -> None:
+    A connection is bound to the team and key of its first push (UnrelatedKeyIdInToken), and those
+    of a revoked key must not be used for the next one. `create` gets the PEM of a certificate's
+    chain and key, or None for a signing key's.
+    """
+
+    def __init__(self, create: Callable[[str | None], RotatingTransport]) -> None:
         self._create = create
-        self._transports: OrderedDict[str, RotatingTransport] = OrderedDict()
+        self._transports: OrderedDict[tuple[str, ...], OneFirst] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
 
-    def of(self, team_id: str) -> RotatingTransport:
-        transport = self._transports.get(team_id)
+    def of(self, credential: AnyApnsCredential) -> OneFirst:
+        if isinstance(credential, ApnsCertificate):
+            name: tuple[str, ...] = credential.certificate, credential.private_key
+        else:  # with the key itself: another app may claim the same ids
+            name = credential.team_id, credential.key_id, credential.private_key
+        transport = self._transports.get(name)
         if transport is None:
-            transport = self._transports[team_id] = self._create()
+            certificate = "\n".join(name) if isinstance(credential, ApnsCertificate) else None
+            transport = self._transports[name] = OneFirst(self._create(certificate))
             self._close_oldest()
-        self._transports.move_to_end(team_id)
+        self._transports.move_to_end(name)
         return transport
 
     async def aclose(self) -> None:
@@ -101,7 +127,7 @@ class TeamTransports:
         await asyncio.gather(*self._closing, return_exceptions=True)
 
     def _close_oldest(self) -> None:
-        if len(self._transports) <= _TEAMS_MAX:
+        if len(self._transports) <= _TRANSPORTS_MAX:
             return
         _, oldest = self._transports.popitem(last=False)
         task = asyncio.create_task(oldest.aclose(_GRACE_SECONDS))
@@ -116,7 +142,6 @@ def headers_of(request: ApnsRequest) -> dict[str, str]:
         "apns-push-type": (request.push_type or PushType.ALERT).value,
         "apns-priority": str(request.priority),
         "apns-expiration": str(request.expiration),
-        "content-type": "application/json",
     }
     if request.collapse_key is not None:
         headers["apns-collapse-id"] = request.collapse_key

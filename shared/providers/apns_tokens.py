@@ -7,22 +7,19 @@ a token computes the same bytes. The rules: developer.apple.com/documentation/us
 establishing-a-token-based-connection-to-apns
 """
 
-import base64
 from collections import OrderedDict
 
 import msgspec
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from shared.clock import Clock
+from shared.crypto.es256 import sign_jwt
 from shared.domain.credentials import ApnsCredential
 
 SLOT_SECONDS = 3_000  # refreshed every 50 minutes
 RENEWAL_AGE_SECONDS = 1_200  # Apple: not more than one new token in 20 minutes
 _KEPT_MAX = 10_000
-_COORDINATE_BYTES = 32
 
 
 class InvalidSigningKey(ValueError):
@@ -42,9 +39,14 @@ class ProviderTokens:
     def current(self, credential: ApnsCredential) -> str:
         """The token to present now. Raises InvalidSigningKey."""
         now = int(self._clock().timestamp())
+        slot = now - now % SLOT_SECONDS
         token = self._tokens.get(_name(credential))
-        if token is None or now - token.issued_at >= SLOT_SECONDS:
-            token = self._mint(credential, now - now % SLOT_SECONDS)
+        if (
+            token is None
+            or token.issued_at > now  # the clock was ahead then
+            or (slot > token.issued_at and now - token.issued_at >= RENEWAL_AGE_SECONDS)
+        ):  # a renewed token, which only this process has, gives way to the slot's
+            token = self._mint(credential, slot)
         return token.value
 
     def renewed(self, credential: ApnsCredential, refused: str) -> str | None:
@@ -56,7 +58,7 @@ class ProviderTokens:
         token = self._tokens.get(_name(credential))
         if token is not None and token.value != refused:
             return token.value
-        if token is not None and now - token.issued_at < RENEWAL_AGE_SECONDS:
+        if token is not None and 0 <= now - token.issued_at < RENEWAL_AGE_SECONDS:
             return None  # Apple's clock and ours disagree; a new token would not be better
         return self._mint(credential, now).value
 
@@ -70,13 +72,7 @@ class ProviderTokens:
 
 def sign(team_id: str, key_id: str, private_key: str, issued_at: int) -> str:
     """The JWT with these claims, always the same bytes for the same arguments."""
-    header = _part({"alg": "ES256", "kid": key_id})
-    claims = _part({"iss": team_id, "iat": issued_at})
-    signed = f"{header}.{claims}"
-    algorithm = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
-    r, s = decode_dss_signature(_load(private_key).sign(signed.encode("ascii"), algorithm))
-    raw = r.to_bytes(_COORDINATE_BYTES, "big") + s.to_bytes(_COORDINATE_BYTES, "big")
-    return f"{signed}.{_b64url(raw)}"
+    return sign_jwt(_load(private_key), {"kid": key_id}, {"iss": team_id, "iat": issued_at})
 
 
 def _load(private_key: str) -> ec.EllipticCurvePrivateKey:
@@ -91,11 +87,3 @@ def _load(private_key: str) -> ec.EllipticCurvePrivateKey:
 
 def _name(credential: ApnsCredential) -> tuple[str, str, str]:
     return credential.team_id, credential.key_id, credential.private_key
-
-
-def _part(content: dict[str, str | int]) -> str:
-    return _b64url(msgspec.json.encode(content))
-
-
-def _b64url(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")

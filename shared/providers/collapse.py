@@ -3,17 +3,17 @@
 import base64
 import hashlib
 import re
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from shared.domain.notifications import Notification
 
-_DELIVERIES = UUID("0b8a3d3e-6f0c-5d0b-9a53-6a3f3a4f9e51")  # our own namespace; never changes
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
-def delivery_uuid(notification_id: UUID, device_id: UUID) -> UUID:
-    """The same for every attempt of this notification at this device, in every process."""
-    return uuid5(_DELIVERIES, f"{notification_id}/{device_id}")
+def delivery_id(notification_id: UUID, device_id: UUID) -> str:
+    """A UUID (version 8), the same for every attempt of this notification at this device."""
+    digest = hashlib.sha256(notification_id.bytes + device_id.bytes).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-a{digest[17:20]}-{digest[20:32]}"
 
 
 def collapse_id(notification: Notification, *, as_it_is_bytes_max: int = 0) -> str | None:

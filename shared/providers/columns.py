@@ -72,8 +72,22 @@ def localization(key_name: str, args_name: str, loc: LocKey | None) -> Json:
     return {key_name: loc.key} | ({args_name: list(loc.args)} if loc.args else {})
 
 
-def apns_priority(options: Options) -> int:
-    return APNS_BACKGROUND_PRIORITY if options.silent else APNS_PRIORITIES[options.priority]
+# What Apple lets a push do decides its type, and that must reflect the payload; of Apple's types
+# `alert` and `background` are those that a caller can ask for: the others have topics of their own
+# and payloads without our members.
+# developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
+def is_background(payload: Json) -> bool:
+    """Whether the device only wakes the app: also when an override made it so."""
+    aps = payload.get("aps")
+    return (
+        isinstance(aps, dict)
+        and aps.get("content-available") == 1
+        and not aps.keys() & {"alert", "badge", "sound"}
+    )
+
+
+def apns_priority(options: Options, *, is_silent: bool) -> int:
+    return APNS_BACKGROUND_PRIORITY if is_silent else APNS_PRIORITIES[options.priority]
 
 
 def web_notification(text: Text, options: Options) -> Json:

@@ -3,6 +3,7 @@
 from shared.outbound.interface import (
     AddressDenied,
     CertificateRefused,
+    ClientCertificateRefused,
     InvalidRequest,
     NotSent,
     Timeout,
@@ -18,6 +19,8 @@ from shared.providers.outcomes import (
     Unavailable,
 )
 
+_FINAL_STATUS_MIN = 200  # 1xx is no answer yet
+
 
 def outcome_of(
     failure: TransportError, *, fixed_host: bool = True, body_decides: bool = False
@@ -26,7 +29,7 @@ def outcome_of(
 
     `fixed_host`: the URL is ours, not a stranger's. `body_decides`: a success needs its body read.
     """
-    if failure.status:
+    if failure.status >= _FINAL_STATUS_MIN:
         return _by_status(failure.status, body_decides=body_decides)
     if failure.maybe_processed:
         return Ambiguous("timeout" if isinstance(failure, Timeout) else "connection_lost")
@@ -48,6 +51,8 @@ def _not_sent(failure: NotSent, *, fixed_host: bool) -> Outcome:
             return Rejected("address_denied")
         case InvalidRequest():
             return Rejected("invalid_request")
+        case ClientCertificateRefused():
+            return Misconfigured("client_certificate_refused")
         # A provider's certificate that does not verify is our trust store's fault (APNs changed
         # its root in 2025); a cut handshake is the network's.
         case CertificateRefused() if fixed_host:

@@ -12,7 +12,7 @@ from shared.domain.notifications import Notification
 from shared.outbound.interface import HttpClient, Response, TransportError
 from shared.providers.deadline import Deadline
 from shared.providers.failures import outcome_of
-from shared.providers.fcm_message import build_message, fit_text
+from shared.providers.fcm_message import build_message, fit_message
 from shared.providers.oauth import AccessTokens
 from shared.providers.outcomes import (
     TOO_LARGE,
@@ -57,10 +57,10 @@ class FcmAdapter:
     ) -> Outcome:
         """A dry run is checked by Google like any other, and delivered to nobody."""
         deadline = Deadline(self._timeout_seconds)
-        text = fit_text(notification, device)
-        if text is None:
+        fitted = fit_message(notification, device)
+        if fitted is None:
             return TOO_LARGE
-        message = build_message(text, notification, device, self._clock())
+        message = build_message(fitted.content, notification, device, self._clock())
         dry_run = {"validate_only": True} if is_dry_run else {}
         body = msgspec.json.encode({"message": message, **dry_run})
         token = await self._tokens.current(credential, deadline.remaining())
@@ -75,7 +75,7 @@ class FcmAdapter:
                 response = await self._post(body, credential, token, deadline)
         except TransportError as failure:
             return outcome_of(failure)
-        return with_cut(classify(response, self._clock()), text.cut)
+        return with_cut(classify(response, self._clock()), fitted.text.cut)
 
     async def aclose(self) -> None:
         await self._tokens.aclose()
@@ -89,7 +89,7 @@ class FcmAdapter:
             f"{self._base_url}/v1/projects/{quote(credential.project_id, safe='')}/messages:send",
             {"authorization": f"Bearer {token}", "content-type": "application/json"},
             body,
-            timeout=deadline.remaining(),
+            timeout=deadline.rest(),
             max_response_bytes=_RESPONSE_BYTES_MAX,
         )
 

@@ -22,12 +22,13 @@ from shared.providers.columns import (
     apns_priority,
     given,
     identity,
+    is_background,
     is_https,
     localization,
     web_notification,
 )
 from shared.providers.expiry import expiry_epoch_seconds, ttl_seconds
-from shared.providers.fit import Text, fit, text_of, wordless
+from shared.providers.fit import Fitted, Text, fit_content, text_of, wordless
 from shared.providers.overrides import apply_override
 
 PAYLOAD_BYTES_MAX = 4_096
@@ -43,9 +44,9 @@ _FOREIGN: dict[Platform, tuple[str, str]] = {  # one override may name every pla
 _OURS = frozenset({"notification_id", "data_truncated"})
 
 
-def build_message(text: Text, notification: Notification, device: Device, now: datetime) -> Json:
-    """The message, with a text that fits."""
-    message = {"token": device.token, **_content(text, notification, device.platform)}
+def build_message(content: Json, notification: Notification, device: Device, now: datetime) -> Json:
+    """The message, with a content that fits; the content becomes part of it."""
+    message = {"token": device.token, **content}
     options = notification.content.options
     ttl = ttl_seconds(notification, now)
     match device.platform:
@@ -55,7 +56,8 @@ def build_message(text: Text, notification: Notification, device: Device, now: d
                 fixed | given({"collapse_key": options.collapse_key}) | message["android"]
             )
         case "ios":
-            message["apns"]["headers"] = _apns_headers(notification) | message["apns"]["headers"]
+            headers = _apns_headers(notification, message["apns"]["payload"])
+            message["apns"]["headers"] = headers | message["apns"]["headers"]
         case "web":
             message["webpush"]["headers"] = (
                 _web_headers(notification, ttl) | message["webpush"]["headers"]
@@ -63,13 +65,13 @@ def build_message(text: Text, notification: Notification, device: Device, now: d
     return message
 
 
-def _apns_headers(notification: Notification) -> Json:
-    options = notification.content.options
+def _apns_headers(notification: Notification, payload: Json) -> Json:
+    is_silent = is_background(payload)
     collapse = collapse_id(notification, as_it_is_bytes_max=_COLLAPSE_ID_BYTES_MAX)
     return given({"apns-collapse-id": collapse}) | {
         "apns-expiration": str(expiry_epoch_seconds(notification)),
-        "apns-priority": str(apns_priority(options)),
-        "apns-push-type": "background" if options.silent else "alert",
+        "apns-priority": str(apns_priority(notification.content.options, is_silent=is_silent)),
+        "apns-push-type": "background" if is_silent else "alert",
     }
 
 
@@ -79,15 +81,16 @@ def _web_headers(notification: Notification, ttl: int) -> Json:
     return {"TTL": str(ttl), "Urgency": urgency} | given({"Topic": topic})
 
 
-def fit_text(notification: Notification, device: Device) -> Text | None:
-    """The text that fits for this device; None when it cannot, or may not be shortened."""
+def fit_message(notification: Notification, device: Device) -> Fitted[Json] | None:
+    """The content that fits for this device; None when it cannot, or may not be shortened."""
     content = notification.content
     text = text_of(content, device.language)
     is_wordless = content.options.silent and device.platform != "web"
-    return fit(
+    return fit_content(
         wordless(text) if is_wordless else text,
         content.options.oversize,
-        lambda text: payload_bytes(_content(text, notification, device.platform)),
+        lambda text: _content(text, notification, device.platform),
+        payload_bytes,
         PAYLOAD_BYTES_MAX,
     )
 

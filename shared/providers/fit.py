@@ -1,6 +1,7 @@
 """Makes a notification small enough for its provider (CONTRACT: What a provider cannot carry)."""
 
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -8,6 +9,7 @@ from shared.domain.notifications import Content
 from shared.domain.options import Oversize
 
 ELLIPSIS = "…"
+BuiltT = TypeVar("BuiltT")
 _JOINERS = "\u200d\ufe0e\ufe0f"  # a cut behind one of these would end in half an emoji
 
 
@@ -32,6 +34,13 @@ class Text(msgspec.Struct, frozen=True, kw_only=True):
 Measure = Callable[[Text], int]  # bytes of the provider's payload built from this text
 
 
+class Fitted(msgspec.Struct, Generic[BuiltT], frozen=True):
+    """A text that fits, and what was built from it."""
+
+    text: Text
+    content: BuiltT
+
+
 def text_of(content: Content, language: str | None) -> Text:
     """A content in the device's language, before anything is cut."""
     wording = content.options.wording(language)
@@ -42,6 +51,21 @@ def text_of(content: Content, language: str | None) -> Text:
 def wordless(text: Text) -> Text:
     """For columns in which a silent notification has no title and body."""
     return msgspec.structs.replace(text, title="", body="")
+
+
+def fit_content(
+    text: Text,
+    oversize: Oversize,
+    build: Callable[[Text], BuiltT],
+    size: Callable[[BuiltT], int],
+    bytes_max: int,
+) -> Fitted[BuiltT] | None:
+    """What `fit` makes of the text, built; nearly always all of it fits and is built once."""
+    content = build(text)
+    if size(content) <= bytes_max:
+        return Fitted(text, content)
+    fitting = fit(text, oversize, lambda text: size(build(text)), bytes_max)
+    return None if fitting is None else Fitted(fitting, build(fitting))
 
 
 def fit(text: Text, oversize: Oversize, measure: Measure, bytes_max: int) -> Text | None:

@@ -80,7 +80,8 @@ class AccessTokens:
         token = account.token
         if token is not None and token.value != refused:
             return token.value
-        if token is not None and self._clock() - token.issued_at < _RENEWAL_AGE:
+        age = None if token is None else self._clock() - token.issued_at
+        if age is not None and timedelta() <= age < _RENEWAL_AGE:  # less: the clock was set back
             return Misconfigured("UNAUTHENTICATED")
         return await self._exchanged(account, credential, timeout)
 

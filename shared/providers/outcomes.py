@@ -8,14 +8,20 @@ from typing import Literal
 
 import msgspec
 
+from shared.domain.devices import ApnsEnvironment
+
 Scope = Literal["device", "origin", "project", "credential"]
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """The provider took it; `cut` names what of title, body and data did not go out whole."""
+    """The provider took it; `cut` names what of title, body and data did not go out whole.
+
+    `apns_environment` is where the token turned out to be at home, when nobody had said.
+    """
 
     provider_message_id: str | None = None
     cut: tuple[str, ...] = ()
+    apns_environment: ApnsEnvironment | None = None
 
 
 class Unregistered(msgspec.Struct, frozen=True):

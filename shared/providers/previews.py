@@ -12,6 +12,8 @@ import msgspec
 
 from shared.crypto.vapid import origin_of
 from shared.domain.credentials import (
+    AnyApnsCredential,
+    ApnsCertificate,
     ApnsCredential,
     Credential,
     FcmCredential,
@@ -64,7 +66,7 @@ def preview(
     match device.provider, credential:
         case _, None:
             return Skipped("no_credential")
-        case "apns", ApnsCredential():
+        case "apns", ApnsCredential() | ApnsCertificate():
             return _apns(notification, device, credential, settings)
         case "fcm", FcmCredential():
             return _fcm(notification, device, credential, settings, now)
@@ -82,23 +84,24 @@ _TOO_LARGE = Skipped("payload_too_large")
 def _apns(
     notification: Notification,
     device: Device,
-    credential: ApnsCredential,
+    credential: AnyApnsCredential,
     settings: ProviderSettings,
 ) -> Preview | Skipped:
-    text = apns.fit_text(notification, device)
-    if text is None:
+    fitted = apns.fit_payload(notification, device)
+    if fitted is None:
         return _TOO_LARGE
     environment = device.apns_environment or credential.environment
     urls = {"production": settings.apns_production_url, "sandbox": settings.apns_sandbox_url}
-    request = apns.build_request(text, notification, _masked(device), credential)
+    request = apns.build_request(fitted.content, notification, _masked(device), credential)
     body = encode(request.message)
+    is_by_token = isinstance(credential, ApnsCredential)
     return Preview(
         url=f"{urls[environment].rstrip('/')}/3/device/{TOKEN}",
-        headers={"authorization": HIDDEN, **headers_of(request)},
+        headers={**({"authorization": HIDDEN} if is_by_token else {}), **headers_of(request)},
         body=msgspec.Raw(body),
         payload_bytes=len(body),
         payload_bytes_max=apns.PAYLOAD_BYTES_MAX,
-        cut=text.cut,
+        cut=fitted.text.cut,
     )
 
 
@@ -109,10 +112,10 @@ def _fcm(
     settings: ProviderSettings,
     now: datetime,
 ) -> Preview | Skipped:
-    text = fcm_message.fit_text(notification, device)
-    if text is None:
+    fitted = fcm_message.fit_message(notification, device)
+    if fitted is None:
         return _TOO_LARGE
-    message = fcm_message.build_message(text, notification, _masked(device), now)
+    message = fcm_message.build_message(fitted.content, notification, _masked(device), now)
     project = quote(credential.project_id, safe="")
     return Preview(
         url=f"{settings.fcm_url.rstrip('/')}/v1/projects/{project}/messages:send",
@@ -120,16 +123,16 @@ def _fcm(
         body=_raw({"message": message}),
         payload_bytes=fcm_message.payload_bytes(message),
         payload_bytes_max=fcm_message.PAYLOAD_BYTES_MAX,
-        cut=text.cut,
+        cut=fitted.text.cut,
     )
 
 
 def _webpush(notification: Notification, device: Device, now: datetime) -> Preview | Skipped:
-    text = webpush.fit_text(notification, device)
-    if text is None:
+    fitted = webpush.fit_plaintext(notification, device)
+    if fitted is None:
         return _TOO_LARGE
     endpoint = msgspec.json.decode(device.token, type=Subscription).endpoint
-    plaintext = webpush.build_plaintext(text, notification)
+    plaintext = fitted.content
     return Preview(
         url=f"{origin_of(endpoint)}/{TOKEN}",
         headers={
@@ -139,24 +142,24 @@ def _webpush(notification: Notification, device: Device, now: datetime) -> Previ
         body=msgspec.Raw(plaintext),
         payload_bytes=len(plaintext),
         payload_bytes_max=PLAINTEXT_BYTES_MAX,
-        cut=text.cut,
+        cut=fitted.text.cut,
     )
 
 
 def _pushy(
     notification: Notification, device: Device, settings: ProviderSettings, now: datetime
 ) -> Preview | Skipped:
-    text = pushy.fit_text(notification, device)
-    if text is None:
+    fitted = pushy.fit_body(notification, device)
+    if fitted is None:
         return _TOO_LARGE
-    body = pushy.build_body(text, notification, _masked(device), now)
+    body = pushy.build_body(fitted.content, notification, _masked(device), now)
     return Preview(
         url=f"{settings.pushy_url.rstrip('/')}/push?api_key={HIDDEN}",
         headers=_JSON,
         body=_raw(body),
-        payload_bytes=pushy.data_bytes(text, notification),
+        payload_bytes=pushy.data_bytes(fitted.content),
         payload_bytes_max=pushy.DATA_BYTES_MAX,
-        cut=text.cut,
+        cut=fitted.text.cut,
     )
 
 

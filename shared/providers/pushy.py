@@ -17,7 +17,7 @@ from shared.providers.collapse import collapse_id
 from shared.providers.columns import Json, given, identity, localization
 from shared.providers.expiry import ttl_seconds
 from shared.providers.failures import outcome_of
-from shared.providers.fit import Text, fit, text_of
+from shared.providers.fit import Fitted, Text, fit_content, text_of
 from shared.providers.outcomes import (
     TOO_LARGE,
     Ambiguous,
@@ -53,10 +53,10 @@ class PushyAdapter:
     async def send(
         self, notification: Notification, device: Device, credential: PushyCredential
     ) -> Outcome:
-        text = fit_text(notification, device)
-        if text is None:
+        fitted = fit_body(notification, device)
+        if fitted is None:
             return TOO_LARGE
-        body = build_body(text, notification, device, self._clock())
+        body = build_body(fitted.content, notification, device, self._clock())
         try:
             response = await self._http.request(
                 "POST",
@@ -68,14 +68,14 @@ class PushyAdapter:
             )
         except TransportError as failure:
             return outcome_of(failure, body_decides=True)
-        return with_cut(classify(response, device.token, self._clock()), text.cut)
+        return with_cut(classify(response, device.token, self._clock()), fitted.text.cut)
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
 
-def build_body(text: Text, notification: Notification, device: Device, now: datetime) -> Json:
-    """The request's body, with a text that fits."""
+def build_body(content: Json, notification: Notification, device: Device, now: datetime) -> Json:
+    """The request's body, with a content that fits."""
     target = {
         "to": device.token,
         "time_to_live": max(_LEAST_TTL_SECONDS, ttl_seconds(notification, now)),
@@ -83,23 +83,24 @@ def build_body(text: Text, notification: Notification, device: Device, now: date
             {"collapse_key": collapse_id(notification, as_it_is_bytes_max=COLLAPSE_KEY_BYTES_MAX)}
         ),
     }
-    return target | _content(text, notification)
+    return target | content
 
 
-def fit_text(notification: Notification, device: Device) -> Text | None:
-    """The text that fits for this device; None when it cannot, or may not be shortened."""
+def fit_body(notification: Notification, device: Device) -> Fitted[Json] | None:
+    """The content that fits for this device; None when it cannot, or may not be shortened."""
     content = notification.content
-    return fit(
+    return fit_content(
         text_of(content, device.language),
         content.options.oversize,
-        lambda text: data_bytes(text, notification),
+        lambda text: _content(text, notification),
+        data_bytes,
         DATA_BYTES_MAX,
     )
 
 
-def data_bytes(text: Text, notification: Notification) -> int:
+def data_bytes(content: Json) -> int:
     """What Pushy counts: `data`, not what is shown."""
-    return len(msgspec.json.encode(_content(text, notification).get("data")))
+    return len(msgspec.json.encode(content.get("data")))
 
 
 def _content(text: Text, notification: Notification) -> Json:
@@ -135,6 +136,7 @@ def _shown(text: Text, options: Options) -> Json:
 
 
 class _Info(msgspec.Struct, frozen=True):
+    devices: int = 0
     failed: tuple[str, ...] = ()
 
 
@@ -171,7 +173,9 @@ def classify(response: Response, token: str, now: datetime) -> Outcome:
 
 def _classify_success(body: _Body, token: str) -> Outcome:
     if token in body.info.failed:
-        return Unregistered("info.failed")
+        # Like NO_RECIPIENTS, unless the key is proven to be this app's by others that it reached.
+        is_proven = body.info.devices > 0
+        return Unregistered("info.failed") if is_proven else Suspect("info.failed")
     return Sent(body.id) if body.success else Ambiguous("unreadable_answer")
 
 

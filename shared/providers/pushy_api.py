@@ -4,13 +4,16 @@ The secret API key travels in the query string, so no text made from a URL leave
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 from msgspec import Meta
 
+from shared.clock import Clock, utc_now
 from shared.outbound.interface import HttpClient, Response, TransportError
+from shared.providers.retry_after import parse_retry_after
 
 PRESENCE_TOKENS_MAX = 1_000
 _ANSWER_BYTES_MAX = 8_388_608  # a push to 100,000 tokens may name each of them as failed
@@ -21,12 +24,13 @@ AnswerT = TypeVar("AnswerT")
 class PushyFault(msgspec.Struct, frozen=True):
     """Pushy did not do it. `code` is Pushy's own, None when it could not be asked or understood.
 
-    `maybe_done`: the request was written and no answer came.
+    `maybe_done`: the request was written and no answer came. `retry_after_seconds` is Pushy's wish.
     """
 
     code: str | None
     status: int = 0
     maybe_done: bool = False
+    retry_after_seconds: float | None = None
 
 
 class PushReceipt(msgspec.Struct, frozen=True):
@@ -76,10 +80,18 @@ class _Error(msgspec.Struct, frozen=True):
 class PushyApi:
     """One call each, within the timeout, never raising for what Pushy or the network does."""
 
-    def __init__(self, http: HttpClient, *, base_url: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        http: HttpClient,
+        *,
+        base_url: str,
+        timeout_seconds: float,
+        clock: Clock = utc_now,
+    ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        self._clock = clock
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -158,7 +170,7 @@ class PushyApi:
             )
         except TransportError as failure:
             return PushyFault(None, failure.status or 0, failure.maybe_processed)
-        return _read(response, shape)
+        return _read(response, shape, self._clock())
 
     def _followed(self, url: str, link: str) -> str | None:
         """Where a link leads; None when that is not Pushy: the key must not go there."""
@@ -175,12 +187,13 @@ def endpoint(base_url: str, path: str, api_key: str) -> str:
     return f"{base_url}{path}?api_key={quote(api_key, safe='')}"
 
 
-def _read(response: Response, shape: type[AnswerT]) -> AnswerT | PushyFault:
+def _read(response: Response, shape: type[AnswerT], now: datetime) -> AnswerT | PushyFault:
     is_ok = 200 <= response.status < 300  # noqa: PLR2004 - the success class of HTTP
     try:
         if is_ok:
             return msgspec.json.decode(response.body, type=shape)
         error = msgspec.json.decode(response.body, type=_Error)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return PushyFault(None, response.status, maybe_done=is_ok)
-    return PushyFault(error.code, response.status)
+        error = _Error()
+    wait = parse_retry_after(response.headers.get("retry-after"), now)
+    return PushyFault(error.code, response.status, is_ok, wait)

@@ -6,6 +6,7 @@ import msgspec
 
 from shared.clock import Clock
 from shared.domain.credentials import (
+    ApnsCertificate,
     ApnsCredential,
     Credential,
     FcmCredential,
@@ -17,7 +18,7 @@ from shared.domain.notifications import Notification
 from shared.outbound.rotation import RotatingTransport
 from shared.outbound.transport import Transport
 from shared.providers.apns import ApnsAdapter
-from shared.providers.apns_pool import TeamTransports
+from shared.providers.apns_pool import ApnsTransports
 from shared.providers.fcm import FcmAdapter
 from shared.providers.outcomes import Misconfigured, Outcome
 from shared.providers.pushy import PushyAdapter
@@ -87,7 +88,7 @@ class Adapters:
     ) -> Outcome:
         """One attempt; it never raises for what a provider or the network does."""
         match provider, credential:
-            case "apns", ApnsCredential():
+            case "apns", ApnsCredential() | ApnsCertificate():
                 return await self._apns.send(notification, device, credential)
             case "fcm", FcmCredential():
                 return await self._fcm.send(notification, device, credential)
@@ -104,6 +105,11 @@ class Adapters:
         Web Push services know no credential apart from a subscription; theirs is checked here.
         """
         match provider, credential:
+            case "apns", ApnsCredential() | ApnsCertificate():
+                device = msgspec.structs.replace(
+                    probe.device, apns_environment=credential.environment
+                )
+                return await self._apns.send(probe.notification, device, credential)
             case "fcm", FcmCredential():
                 return await self._fcm.send(
                     probe.notification, probe.device, credential, is_dry_run=True
@@ -123,7 +129,8 @@ def create_adapters(settings: ProviderSettings, clock: Clock) -> Adapters:
     timeout = settings.timeout_seconds
     create = partial(Transport, ca_file=settings.ca_file)
     apns = partial(
-        create,
+        Transport,
+        ca_file=settings.ca_file,
         require_http2=True,
         max_connections=16,
         max_connections_per_host=4,
@@ -131,7 +138,9 @@ def create_adapters(settings: ProviderSettings, clock: Clock) -> Adapters:
     )
     return Adapters(
         apns=ApnsAdapter(
-            TeamTransports(lambda: RotatingTransport(apns)),
+            ApnsTransports(
+                lambda certificate: RotatingTransport(partial(apns, client_certificate=certificate))
+            ),
             production_url=settings.apns_production_url,
             sandbox_url=settings.apns_sandbox_url,
             clock=clock,

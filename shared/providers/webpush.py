@@ -11,21 +11,22 @@ from shared.domain.credentials import WebPushCredential
 from shared.domain.devices import Device, Subscription
 from shared.domain.notifications import Notification
 from shared.outbound.addresses import AddressPolicy, host_matches
-from shared.outbound.interface import HttpClient, TransportError
+from shared.outbound.interface import HttpClient, Response, TransportError
 from shared.providers.collapse import collapse_id
 from shared.providers.columns import URGENCIES, Json, given, web_message
+from shared.providers.deadline import Deadline
 from shared.providers.expiry import ttl_seconds
 from shared.providers.failures import outcome_of
-from shared.providers.fit import Text, fit, text_of
+from shared.providers.fit import Fitted, Text, fit_content, text_of
 from shared.providers.outcomes import TOO_LARGE, Misconfigured, Outcome, Rejected, Sent, with_cut
 from shared.providers.overrides import apply_override
-from shared.providers.webpush_answers import classify
+from shared.providers.webpush_answers import classify, is_signature_refused
 from shared.providers.webpush_encryption import PLAINTEXT_BYTES_MAX, encrypt
 from shared.providers.webpush_subscription import (
     InvalidSubscription,
-    decode_keys,
     endpoint_refusal,
     parse_subscription,
+    receiver_of,
 )
 
 __all__ = ["InvalidSubscription", "WebPushAdapter", "endpoint_refusal", "parse_subscription"]
@@ -61,24 +62,21 @@ class WebPushAdapter:
         endpoint = subscription.endpoint
         if endpoint_refusal(endpoint, self._allowed_hosts, is_local=self._is_local) is not None:
             return Rejected("endpoint_not_allowed")
-        text = fit_text(notification, device)
-        if text is None:
+        fitted = fit_plaintext(notification, device)
+        if fitted is None:
             return TOO_LARGE
         try:
-            body = encrypt(build_plaintext(text, notification), *decode_keys(subscription))
+            body = encrypt(fitted.content, receiver_of(subscription))
         except ValueError:
             return Rejected("invalid_subscription")
-        try:
-            vapid = self._authorization(credential, endpoint)
-        except ValueError:
-            return Misconfigured("invalid_vapid_key")
-        return with_cut(await self._post(notification, endpoint, vapid, body), text.cut)
+        outcome = await self._deliver(notification, endpoint, credential, body)
+        return with_cut(outcome, fitted.text.cut)
 
     def verify(self, credential: WebPushCredential) -> Outcome:
         """Whether the key pair signs and belongs together."""
         try:
             public_key = public_key_of(load_private_key(credential.vapid_private_key))
-            self._authorization(credential, "https://push.example")
+            self._vapid.authorization(*_signer(credential, "https://push.example"))
         except ValueError:
             return Misconfigured("invalid_vapid_key")
         if public_key != credential.vapid_public_key:
@@ -88,44 +86,55 @@ class WebPushAdapter:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _post(
-        self, notification: Notification, endpoint: str, vapid: str, body: bytes
+    async def _deliver(
+        self, notification: Notification, endpoint: str, credential: WebPushCredential, body: bytes
     ) -> Outcome:
-        headers = build_headers(notification, endpoint, self._clock())
+        """One request; a second one only with another signature than the one refused."""
+        signer, deadline = _signer(credential, endpoint), Deadline(self._timeout_seconds)
         try:
-            response = await self._http.request(
-                "POST",
-                endpoint,
-                {"authorization": vapid, **headers},
-                body,
-                timeout=self._timeout_seconds,
-                max_response_bytes=_RESPONSE_BYTES_MAX,
-                allow_address=self._allow_address,
-            )
+            vapid = self._vapid.authorization(*signer)
+        except ValueError:
+            return Misconfigured("invalid_vapid_key")
+        try:
+            response = await self._post(notification, endpoint, vapid, body, deadline)
+            if is_signature_refused(response):
+                again = self._vapid.renewed(*signer, refused=vapid)
+                if again is not None:
+                    response = await self._post(notification, endpoint, again, body, deadline)
         except TransportError as failure:
             return outcome_of(failure, fixed_host=False)
         return classify(response, self._clock())
 
-    def _authorization(self, credential: WebPushCredential, endpoint: str) -> str:
-        return self._vapid.authorization(
-            credential.vapid_private_key, credential.subject, origin_of(endpoint)
+    async def _post(
+        self, notification: Notification, endpoint: str, vapid: str, body: bytes, deadline: Deadline
+    ) -> Response:
+        headers = build_headers(notification, endpoint, self._clock())
+        return await self._http.request(
+            "POST",
+            endpoint,
+            {"authorization": vapid, **headers},
+            body,
+            timeout=deadline.rest(),
+            max_response_bytes=_RESPONSE_BYTES_MAX,
+            allow_address=self._allow_address,
         )
 
 
-def build_plaintext(text: Text, notification: Notification) -> bytes:
+def _plaintext(text: Text, notification: Notification) -> bytes:
     """The JSON that the service worker gets, with a text that fits."""
     message: Json = web_message(text, notification)
     patch = notification.content.options.overrides.get("webpush")
     return msgspec.json.encode(apply_override(message, patch))
 
 
-def fit_text(notification: Notification, device: Device) -> Text | None:
-    """The text that fits for this device; None when it cannot, or may not be shortened."""
+def fit_plaintext(notification: Notification, device: Device) -> Fitted[bytes] | None:
+    """The message that fits for this device; None when it cannot, or may not be shortened."""
     content = notification.content
-    return fit(
+    return fit_content(
         text_of(content, device.language),
         content.options.oversize,
-        lambda text: len(build_plaintext(text, notification)),
+        lambda text: _plaintext(text, notification),
+        len,
         PLAINTEXT_BYTES_MAX,
     )
 
@@ -144,6 +153,11 @@ def build_headers(notification: Notification, endpoint: str, now: datetime) -> d
     if ttl == 0 and host_matches(urlsplit(endpoint).hostname or "", _WNS):
         headers["x-wns-cache-policy"] = "no-cache"
     return headers
+
+
+def _signer(credential: WebPushCredential, endpoint: str) -> tuple[str, str, str]:
+    """Key, subject and audience: what a header is signed with, and kept for."""
+    return credential.vapid_private_key, credential.subject, origin_of(endpoint)
 
 
 def _read_subscription(token: str) -> Subscription | None:

@@ -62,6 +62,17 @@ _GOOGLE: tuple[tuple[bytes, Outcome], ...] = (
 )
 
 
+# Apple tells a bad signature, audience, end or contact with 403; the others with 401.
+_APPLE_SIGNATURE = "BadJwtToken"
+
+
+def is_signature_refused(response: Response) -> bool:
+    """Whether a header that is signed anew may be taken: if it was old or a clock was wrong."""
+    if response.status == 401:  # noqa: PLR2004 - Unauthorized
+        return True
+    return response.status == 403 and _read(response.body).reason == _APPLE_SIGNATURE  # noqa: PLR2004
+
+
 def classify(response: Response, now: datetime) -> Outcome:
     status = response.status
     if status in {200, 201, 202, 204}:  # 201 is the rule, the others deviate

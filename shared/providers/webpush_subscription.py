@@ -3,15 +3,12 @@
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
 from pywebpush import WebPusher, WebPushException
 
 from shared.crypto.vapid import b64url_decode
 from shared.domain.devices import Subscription
 from shared.outbound.addresses import LOOPBACK_HOSTS, check_url, host_matches
-
-_POINT_BYTES = 65
-_AUTH_BYTES = 16
+from shared.providers.webpush_encryption import Receiver, read_receiver
 
 
 class InvalidSubscription(msgspec.Struct, frozen=True):
@@ -30,21 +27,17 @@ def parse_subscription(text: str) -> Subscription | InvalidSubscription:
     except (msgspec.DecodeError, UnicodeError):
         return InvalidSubscription("not a push subscription: endpoint and keys are required")
     try:
-        decode_keys(subscription)  # first: pywebpush 2.5 raises IndexError for an empty key
+        receiver_of(subscription)  # first: pywebpush 2.5 raises IndexError for an empty key
         WebPusher({"endpoint": subscription.endpoint, "keys": _keys_of(subscription)})
     except (WebPushException, ValueError):
         return InvalidSubscription("keys: p256dh must be a point of P-256 and auth 16 bytes")
     return subscription
 
 
-def decode_keys(subscription: Subscription) -> tuple[bytes, bytes]:
-    """The receiver's point and the authentication secret. Raises ValueError."""
-    point = b64url_decode(subscription.keys.p256dh)
-    auth = b64url_decode(subscription.keys.auth)
-    if len(point) != _POINT_BYTES or len(auth) != _AUTH_BYTES:
-        raise ValueError("wrong length")
-    ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    return point, auth
+def receiver_of(subscription: Subscription) -> Receiver:
+    """Whom its keys encrypt for. Raises ValueError."""
+    keys = subscription.keys
+    return read_receiver(b64url_decode(keys.p256dh), b64url_decode(keys.auth))
 
 
 def endpoint_refusal(

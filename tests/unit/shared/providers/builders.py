@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from shared.crypto.vapid import b64url_encode, generate_keys
 from shared.domain.credentials import (
+    ApnsCertificate,
     ApnsCredential,
     FcmCredential,
     PushyCredential,
@@ -103,6 +104,17 @@ def make_apns_credential(**changes: Any) -> ApnsCredential:
         "topic": "com.example.app",
     }
     return ApnsCredential(**fields | changes)
+
+
+def make_apns_certificate(**changes: Any) -> ApnsCertificate:
+    fields: dict[str, Any] = {
+        "certificate": "certificate",
+        "private_key": "key",
+        "topic": "com.example.app",
+        "serial_number": "1f",
+        "expires_at": NOW + timedelta(days=10_000),
+    }
+    return ApnsCertificate(**fields | changes)
 
 
 def make_fcm_credential(**changes: Any) -> FcmCredential:

@@ -10,7 +10,7 @@ from shared.domain.devices import Device
 from shared.domain.notifications import Notification
 from shared.providers import apns, fcm_message, pushy, webpush
 from shared.providers.apns_pool import ApnsRequest
-from shared.providers.fit import Text
+from shared.providers.fit import BuiltT, Fitted
 from tests.unit.shared.providers.builders import NOW, make_apns_credential, make_device
 
 Json = dict[str, Any]
@@ -29,24 +29,24 @@ def apns_request(
     credential: ApnsCredential | None = None,
 ) -> ApnsRequest:
     device = device or make_device()
-    text = _fitting(apns.fit_text(notification, device))
-    return apns.build_request(text, notification, device, credential or make_apns_credential())
+    payload = _content(apns.fit_payload(notification, device))
+    return apns.build_request(payload, notification, device, credential or make_apns_credential())
 
 
 def fcm(notification: Notification, device: Device, now: datetime = NOW) -> Json:
-    text = _fitting(fcm_message.fit_text(notification, device))
-    return decoded(fcm_message.build_message(text, notification, device, now))
+    content = _content(fcm_message.fit_message(notification, device))
+    return decoded(fcm_message.build_message(content, notification, device, now))
 
 
 def web_plaintext(notification: Notification, device: Device = WEB) -> bytes:
-    return webpush.build_plaintext(_fitting(webpush.fit_text(notification, device)), notification)
+    return _content(webpush.fit_plaintext(notification, device))
 
 
 def pushy_body(notification: Notification, device: Device, now: datetime = NOW) -> Json:
-    text = _fitting(pushy.fit_text(notification, device))
-    return pushy.build_body(text, notification, device, now)
+    content = _content(pushy.fit_body(notification, device))
+    return pushy.build_body(content, notification, device, now)
 
 
-def _fitting(text: Text | None) -> Text:
-    assert text is not None
-    return text
+def _content(fitted: Fitted[BuiltT] | None) -> BuiltT:
+    assert fitted is not None
+    return fitted.content

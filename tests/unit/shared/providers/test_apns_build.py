@@ -1,5 +1,6 @@
 """What goes to APNs: the payload, the headers and what is the same for each attempt."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -32,13 +33,12 @@ def test_build_headers() -> None:
     request = apns_request(notification, make_device(), CREDENTIAL)
 
     assert headers_of(request) == {
-        "apns-id": "b22cc0d9-fa98-5eba-bd11-d91d508ae93d",
+        "apns-id": "518da955-cda8-8dbb-a3a5-c1a49582169f",
         "apns-topic": "com.example.app",
         "apns-push-type": "alert",
         "apns-priority": "10",
         "apns-expiration": str(int(notification.expires_at.timestamp())),
         "apns-collapse-id": request.collapse_key,
-        "content-type": "application/json",
     }
 
 
@@ -89,3 +89,26 @@ def test_build_leaves_out_data_that_does_not_fit() -> None:
     assert request.message["data_truncated"] is True
     assert "data" not in request.message
     assert request.message["aps"]["alert"] == {"title": "Hello", "body": "World"}
+
+
+SILENT = '{"aps":{"alert":null,"content-available":1}}'
+
+
+@pytest.mark.parametrize(
+    ("changes", "push_type", "priority"),
+    [
+        ({}, "alert", "10"),
+        ({"priority": "low"}, "alert", "1"),
+        ({"silent": True}, "background", "5"),
+        ({"overrides": {"apns": SILENT}}, "background", "5"),
+        ({"silent": True, "overrides": {"apns": '{"aps":{"alert":"x"}}'}}, "alert", "10"),
+        ({"overrides": {"apns": '{"aps":{"content-available":1}}'}}, "alert", "10"),
+        ({"overrides": {"apns": '{"aps":7}'}}, "alert", "10"),
+    ],
+)
+def test_build_names_the_type_that_the_payload_has(
+    changes: dict[str, Any], push_type: str, priority: str
+) -> None:
+    headers = headers_of(apns_request(make_notification(**changes), make_device(), CREDENTIAL))
+
+    assert (headers["apns-push-type"], headers["apns-priority"]) == (push_type, priority)

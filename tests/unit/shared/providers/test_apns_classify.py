@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.outbound.interface import Response
-from shared.providers.apns import classify
+from shared.providers.apns_answers import KNOWN_REASONS, classify
 from shared.providers.apns_pool import ApnsResult, result_of
 from shared.providers.outcomes import (
     Misconfigured,
@@ -16,6 +16,7 @@ from shared.providers.outcomes import (
     Unavailable,
     Unregistered,
 )
+from tests.simulators.apns import STATUS
 from tests.unit.shared.providers.builders import (
     NOW,
     make_notification,
@@ -35,63 +36,64 @@ def refusal(status: int, reason: str) -> ApnsResult:
     return answer(status, b'{"reason":"%s"}' % reason.encode())
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "expected"),
-    [
-        *(
-            (400, reason, Rejected(reason))
-            for reason in (
-                "BadCollapseId",
-                "BadExpirationDate",
-                "BadMessageId",
-                "BadPriority",
-                "DuplicateHeaders",
-                "InvalidPushType",
-                "PayloadEmpty",
-                "MissingDeviceToken",
-            )
-        ),
-        (400, "BadTopic", Misconfigured("BadTopic")),
-        (400, "MissingTopic", Misconfigured("MissingTopic")),
-        (400, "TopicDisallowed", Misconfigured("TopicDisallowed")),
-        (400, "BadDeviceToken", Suspect("BadDeviceToken")),
-        (400, "DeviceTokenNotForTopic", Suspect("DeviceTokenNotForTopic")),
-        (400, "IdleTimeout", Unavailable("IdleTimeout", scope="origin")),
-        *(
-            (403, reason, Misconfigured(reason))
-            for reason in (
-                "ExpiredProviderToken",
-                "InvalidProviderToken",
-                "MissingProviderToken",
-                "UnrelatedKeyIdInToken",
-                "BadEnvironmentKeyIdInToken",
-                "BadEnvironmentKeyInToken",
-                "BadCertificate",
-                "BadCertificateEnvironment",
-                "Forbidden",
-                "SomethingNewAboutKeys",
-            )
-        ),
-        (404, "BadPath", Rejected("BadPath")),
-        (405, "MethodNotAllowed", Rejected("MethodNotAllowed")),
-        (410, "Unregistered", Unregistered("Unregistered")),
-        (410, "ExpiredToken", Unregistered("ExpiredToken")),
-        (410, "SomethingNew", Suspect("SomethingNew")),
-        (413, "PayloadTooLarge", Rejected("PayloadTooLarge")),
-        (429, "TooManyRequests", Unavailable("TooManyRequests", 60.0, "device")),
-        (
-            429,
-            "TooManyProviderTokenUpdates",
-            Unavailable("TooManyProviderTokenUpdates", 300.0, "credential"),
-        ),
-        (429, "SomethingNew", Unavailable("SomethingNew", 60.0, "device")),
-        (500, "InternalServerError", Unavailable("InternalServerError", scope="origin")),
-        (503, "ServiceUnavailable", Unavailable("ServiceUnavailable", scope="origin")),
-        (503, "Shutdown", Unavailable("Shutdown", scope="origin")),
-        (400, "SomethingNew", Rejected("SomethingNew")),
-        (599, "SomethingNew", Unavailable("SomethingNew", scope="origin")),
-    ],
-)
+# Apple's documents, and what its servers have been seen to say.
+ROWS: list[tuple[int, str, Outcome]] = [
+    *(
+        (400, reason, Rejected(reason))
+        for reason in (
+            "BadCollapseId",
+            "BadExpirationDate",
+            "BadMessageId",
+            "BadPriority",
+            "DuplicateHeaders",
+            "InvalidPushType",
+            "PayloadEmpty",
+            "MissingDeviceToken",
+        )
+    ),
+    (400, "BadTopic", Misconfigured("BadTopic")),
+    (400, "MissingTopic", Misconfigured("MissingTopic")),
+    (400, "TopicDisallowed", Misconfigured("TopicDisallowed")),
+    (400, "BadDeviceToken", Suspect("BadDeviceToken")),
+    (400, "DeviceTokenNotForTopic", Suspect("DeviceTokenNotForTopic")),
+    (400, "IdleTimeout", Unavailable("IdleTimeout", scope="origin")),
+    *(
+        (403, reason, Misconfigured(reason))
+        for reason in (
+            "ExpiredProviderToken",
+            "InvalidProviderToken",
+            "MissingProviderToken",
+            "UnrelatedKeyIdInToken",
+            "BadEnvironmentKeyIdInToken",
+            "BadEnvironmentKeyInToken",
+            "BadCertificate",
+            "BadCertificateEnvironment",
+            "Forbidden",
+            "SomethingNewAboutKeys",
+        )
+    ),
+    (404, "BadPath", Rejected("BadPath")),
+    (405, "MethodNotAllowed", Rejected("MethodNotAllowed")),
+    (410, "Unregistered", Unregistered("Unregistered")),
+    (410, "ExpiredToken", Unregistered("ExpiredToken")),
+    (410, "SomethingNew", Suspect("SomethingNew")),
+    (413, "PayloadTooLarge", Rejected("PayloadTooLarge")),
+    (429, "TooManyRequests", Unavailable("TooManyRequests", 60.0, "device")),
+    (
+        429,
+        "TooManyProviderTokenUpdates",
+        Unavailable("TooManyProviderTokenUpdates", 300.0, "credential"),
+    ),
+    (429, "SomethingNew", Unavailable("SomethingNew", 60.0, "device")),
+    (500, "InternalServerError", Unavailable("InternalServerError", scope="origin")),
+    (503, "ServiceUnavailable", Unavailable("ServiceUnavailable", scope="origin")),
+    (503, "Shutdown", Unavailable("Shutdown", scope="origin")),
+    (400, "SomethingNew", Rejected("SomethingNew")),
+    (599, "SomethingNew", Unavailable("SomethingNew", scope="origin")),
+]
+
+
+@pytest.mark.parametrize(("status", "reason", "expected"), ROWS)
 def test_classify_every_reason(status: int, reason: str, expected: Outcome) -> None:
     assert classify(refusal(status, reason), NOW) == expected
 
@@ -126,3 +128,59 @@ def test_classify_honours_a_retry_after() -> None:
     result = answer(503, b'{"reason":"ServiceUnavailable"}', retry_after="7")
 
     assert classify(result, NOW) == Unavailable("ServiceUnavailable", 7.0, "origin")
+
+
+# developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns
+DOCUMENTED = [
+    "BadCollapseId",
+    "BadDeviceToken",
+    "BadExpirationDate",
+    "BadMessageId",
+    "BadPriority",
+    "BadTopic",
+    "DeviceTokenNotForTopic",
+    "DuplicateHeaders",
+    "IdleTimeout",
+    "InvalidPushType",
+    "MissingDeviceToken",
+    "MissingTopic",
+    "PayloadEmpty",
+    "TopicDisallowed",
+    "BadCertificate",
+    "BadCertificateEnvironment",
+    "ExpiredProviderToken",
+    "Forbidden",
+    "InvalidProviderToken",
+    "MissingProviderToken",
+    "UnrelatedKeyIdInToken",
+    "BadEnvironmentKeyIdInToken",
+    "BadPath",
+    "MethodNotAllowed",
+    "ExpiredToken",
+    "Unregistered",
+    "PayloadTooLarge",
+    "TooManyProviderTokenUpdates",
+    "TooManyRequests",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "Shutdown",
+]
+
+
+def test_no_reason_is_without_a_row() -> None:
+    rows = {reason: status for status, reason, _ in ROWS}
+
+    assert set(DOCUMENTED) <= rows.keys()
+    assert rows.keys() >= KNOWN_REASONS
+    assert {reason: rows[reason] for reason in STATUS} == STATUS  # as our simulator says it
+
+
+def test_classify_gives_our_own_id_when_none_comes_back() -> None:
+    outcome = classify(result_of(REQUEST, Response(200, {}, b"")), NOW)
+
+    assert outcome == Sent(REQUEST.notification_id)
+
+
+@pytest.mark.parametrize("reason", ["BadDeviceToken", "DeviceTokenNotForTopic"])
+def test_what_our_own_set_up_can_cause_is_never_a_dead_token(reason: str) -> None:
+    assert classify(refusal(400, reason), NOW) == Suspect(reason)

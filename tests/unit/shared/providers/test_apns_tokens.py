@@ -1,5 +1,7 @@
 """APNs tokens: the same bytes everywhere, renewed neither too often nor too late."""
 
+import subprocess
+import sys
 from datetime import datetime, timedelta
 
 import jwt
@@ -84,3 +86,52 @@ def test_renewed_refuses_within_20_minutes() -> None:
 def test_current_refuses_what_is_no_p256_key(private_key: str) -> None:
     with pytest.raises(InvalidSigningKey):
         ProviderTokens(lambda: NOW).current(make_apns_credential(private_key=private_key))
+
+
+def test_a_renewed_token_gives_way_to_the_slots_that_all_processes_share() -> None:
+    slot = SLOT_SECONDS * 600_000
+    clock = Clock(datetime.fromtimestamp(slot + 2_900, NOW.tzinfo))
+    tokens = ProviderTokens(clock)
+    fresh = tokens.renewed(CREDENTIAL, tokens.current(CREDENTIAL))
+    seen: dict[str, int] = {}
+    for second in range(2_900, 9_000, 50):
+        clock.now = datetime.fromtimestamp(slot + second, NOW.tzinfo)
+        token = tokens.current(CREDENTIAL)
+        seen.setdefault(token, second)
+        assert second - (issued_at(token) - slot) < SLOT_SECONDS
+
+    others = ProviderTokens(clock).current(CREDENTIAL)
+    assert list(seen.values()) == [2_900, 4_100, 6_000]  # never twice in 20 minutes
+    assert next(iter(seen)) == fresh
+    assert others in seen
+
+
+def test_two_processes_make_the_same_bytes() -> None:
+    code = (
+        "import sys; from shared.providers.apns_tokens import sign;"
+        "print(sign('TEAM000001', 'KEY0000001', sys.stdin.read(), 1_800_000_000))"
+    )
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=CREDENTIAL.private_key,
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for _ in range(2)
+    ]
+
+    assert made[0] == made[1]
+    assert made[0].count(".") == 2
+
+
+def test_a_token_of_a_clock_that_was_ahead_is_dropped() -> None:
+    clock = Clock(NOW + timedelta(hours=12))
+    tokens = ProviderTokens(clock)
+    early = tokens.current(CREDENTIAL)
+
+    clock.now = NOW
+
+    assert tokens.renewed(CREDENTIAL, early) not in {None, early}
+    assert issued_at(tokens.current(CREDENTIAL)) <= NOW.timestamp()

@@ -38,12 +38,13 @@ def unsent(reason: str) -> Unavailable:
         (InvalidRequest("x"), Rejected("invalid_request")),
         (Timeout("x", maybe_processed=False), unsent("timeout_before_sending")),
         (Timeout("x", maybe_processed=True), Ambiguous("timeout")),
+        (Unknown("x", maybe_processed=True, status=103), Ambiguous("connection_lost")),
         (Unknown("x", maybe_processed=True), Ambiguous("connection_lost")),
         (Timeout("x", maybe_processed=True, status=200), Sent()),
         (Unknown("x", maybe_processed=True, status=201), Sent()),
-        (TooLarge("x", maybe_processed=True, status=200), Sent()),
+        (TooLarge("x", status=200), Sent()),
         (Unknown("x", maybe_processed=True, status=410), Unavailable("incomplete_answer_410")),
-        (TooLarge("x", maybe_processed=True, status=503), Unavailable("incomplete_answer_503")),
+        (TooLarge("x", status=503), Unavailable("incomplete_answer_503")),
     ],
 )
 def test_outcome_of_every_failure(failure: TransportError, expected: Outcome) -> None:

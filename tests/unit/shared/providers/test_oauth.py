@@ -19,7 +19,7 @@ from tests.unit.shared.providers.builders import (
     make_notification,
     public_pem,
 )
-from tests.unit.shared.providers.fake_http import Answer, FakeHttp, json_response
+from tests.unit.shared.providers.fake_http import Answer, FakeHttp, Request, json_response
 
 CREDENTIAL = make_fcm_credential()
 TOKEN_URL = "https://oauth/token"
@@ -187,3 +187,33 @@ async def test_send_escapes_the_project_and_says_that_nothing_was_sent() -> None
 
     assert http.requests[-1].url == "https://fcm/v1/projects/..%2Fx/messages:send"
     assert outcome == Unavailable("unreachable", scope="origin", never_sent=True)
+
+
+async def test_a_token_of_a_clock_that_was_ahead_is_renewed() -> None:
+    adapter, http, clock = make_adapter(granted("one"), OK, STALE, granted("two"), OK)
+    clock.now += timedelta(hours=12)
+    await adapter.send(make_notification(), DEVICE, CREDENTIAL)
+    clock.now -= timedelta(hours=12)
+
+    outcome = await adapter.send(make_notification(), DEVICE, CREDENTIAL)
+
+    assert outcome == Sent("projects/p/messages/1")
+    assert http.requests[-1].headers["authorization"] == "Bearer two"
+
+
+async def test_no_push_goes_out_when_the_exchange_took_its_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    adapter, http, _ = make_adapter(granted("one"), OK)
+    loop = asyncio.get_running_loop()
+    late = loop.time() + 0.9  # of the one second that the adapter has
+
+    def exchange(_: Request) -> Response:
+        monkeypatch.setattr(loop, "time", lambda: late, raising=False)
+        return granted("one")
+
+    http.answers[0] = exchange
+    outcome = await adapter.send(make_notification(), DEVICE, CREDENTIAL)
+
+    assert outcome == Unavailable("timeout_before_sending", scope="origin", never_sent=True)
+    assert len(http.requests) == 1

@@ -6,12 +6,10 @@ import pytest
 from shared.outbound.interface import InvalidRequest, Response, Unknown
 from shared.providers.outcomes import (
     Ambiguous,
-    Misconfigured,
     Outcome,
     Rejected,
     Sent,
     Suspect,
-    Unavailable,
     Unregistered,
 )
 from shared.providers.pushy import PushyAdapter, classify
@@ -23,55 +21,56 @@ from tests.unit.shared.providers.builders import (
 )
 from tests.unit.shared.providers.built import pushy_body
 from tests.unit.shared.providers.fake_http import FakeHttp, json_response
+from tests.unit.shared.providers.pushy_rows import ROWS, Row
 
 DEVICE = make_device(provider="pushy", platform="android", token="token-1")
 
 
-def error(status: int, code: str) -> Response:
-    return json_response(status, {"code": code, "error": "Some text."})
+CODES = {
+    *("NO_RECIPIENTS", "NO_APNS_AUTH", "PAYLOAD_LIMIT_EXCEEDED", "INVALID_PARAM"),
+    *("INVALID_API_KEY", "AUTH_LIMIT_EXCEEDED", "ACCOUNT_SUSPENDED", "RATE_LIMIT_EXCEEDED"),
+    *("INTERNAL_SERVER_ERROR", "INVALID_DEVICE_TOKEN", "INVALID_PUSH_ID", "NO_RESULTS"),
+}  # pushy.me/docs/api/errors
+
+
+def response_of(row: Row) -> Response:
+    content = {"code": row.code, "error": "Some text."}
+    made = json_response(row.status, content) if row.code else Response(row.status, {}, b"<html>")
+    return Response(made.status, row.headers, made.body)
+
+
+def pushed(devices: int, *failed: str) -> Response:
+    info = {"devices": devices, "failed": failed}
+    return json_response(200, {"success": True, "id": "p1", "info": info})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_classify_every_refusal(row: Row) -> None:
+    assert classify(response_of(row), "token-1", NOW) == row.expected
+
+
+def test_no_documented_code_lacks_a_row() -> None:
+    assert {row.code for row in ROWS} >= CODES
 
 
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
-        (json_response(200, {"success": True, "id": "p1", "info": {"devices": 1}}), Sent("p1")),
-        (
-            json_response(200, {"success": True, "id": "p1", "info": {"failed": ["token-1"]}}),
-            Unregistered("info.failed"),
-        ),
-        (
-            json_response(200, {"success": True, "id": "p1", "info": {"failed": ["other"]}}),
-            Sent("p1"),
-        ),
+        (pushed(1), Sent("p1")),
+        (pushed(1, "other"), Sent("p1")),
+        (json_response(200, {"success": True, "id": "p1"}), Sent("p1")),
+        # Nobody reached: the token is dead, or the key is another app's.
+        (pushed(0, "token-1"), Suspect("info.failed")),
+        (pushed(1, "token-1"), Unregistered("info.failed")),
+        (json_response(200, {"success": False}), Ambiguous("unreadable_answer")),
         (Response(200, {}, b"<html>"), Ambiguous("unreadable_answer")),
         (Response(200, {}, b""), Ambiguous("unreadable_answer")),
-        (error(400, "NO_RECIPIENTS"), Suspect("NO_RECIPIENTS")),
-        (error(404, "INVALID_DEVICE_TOKEN"), Suspect("INVALID_DEVICE_TOKEN")),
-        (error(400, "NO_APNS_AUTH"), Misconfigured("NO_APNS_AUTH")),
-        (error(400, "PAYLOAD_LIMIT_EXCEEDED"), Rejected("PAYLOAD_LIMIT_EXCEEDED")),
-        (error(400, "INVALID_PARAM"), Rejected("INVALID_PARAM")),
-        (error(401, "INVALID_API_KEY"), Misconfigured("INVALID_API_KEY")),
-        (error(401, "AUTH_LIMIT_EXCEEDED"), Misconfigured("AUTH_LIMIT_EXCEEDED")),
-        (error(403, "ACCOUNT_SUSPENDED"), Misconfigured("ACCOUNT_SUSPENDED")),
-        (
-            error(429, "RATE_LIMIT_EXCEEDED"),
-            Unavailable("RATE_LIMIT_EXCEEDED", 60.0, "credential"),
-        ),
-        (
-            error(500, "INTERNAL_SERVER_ERROR"),
-            Unavailable("INTERNAL_SERVER_ERROR", scope="origin"),
-        ),
-        # the code rules, not the status that nobody has documented
-        (error(500, "INVALID_API_KEY"), Misconfigured("INVALID_API_KEY")),
-        (error(400, "SOMETHING_NEW"), Rejected("http_400")),
-        (Response(400, {}, b""), Rejected("http_400")),
-        (Response(401, {}, b""), Misconfigured("http_401")),
-        (Response(429, {"retry-after": "9"}, b""), Unavailable("http_429", 9.0, "credential")),
-        (Response(500, {}, b""), Unavailable("http_500", scope="origin")),
-        (Response(502, {}, b"<html>"), Unavailable("http_502", scope="origin")),
+        (Response(400, {}, b"\xff"), Rejected("http_400")),
+        (json_response(400, {"error": "old style"}), Rejected("http_400")),
+        (json_response(400, {"code": 7}), Rejected("http_400")),
     ],
 )
-def test_classify_every_answer(response: Response, expected: Outcome) -> None:
+def test_classify_success_and_strange_bodies(response: Response, expected: Outcome) -> None:
     assert classify(response, "token-1", NOW) == expected
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from shared.outbound.interface import NotSent, Response, Timeout, TooLarge, TransportError, Unknown
 from shared.providers.pushy_api import Presence, PushReceipt, PushyApi, PushyFault, endpoint
+from tests.unit.shared.providers.builders import NOW
 from tests.unit.shared.providers.fake_http import Answer, FakeHttp, json_response
 
 KEY = "secret/key&1"
@@ -17,7 +18,7 @@ CALLS = ["subscribe", "unsubscribe", "subscribers", "push", "presence"]
 
 def pushy(*answers: Answer) -> tuple[PushyApi, FakeHttp]:
     http = FakeHttp(*answers)
-    return PushyApi(http, base_url=f"{BASE}/", timeout_seconds=7), http
+    return PushyApi(http, base_url=f"{BASE}/", timeout_seconds=7, clock=lambda: NOW), http
 
 
 async def called(api: PushyApi, name: str) -> Any:
@@ -96,6 +97,15 @@ async def test_a_push_without_details_is_still_one() -> None:
         (json_response(400, {"code": "<b>"}), PushyFault(None, 400)),
         (json_response(400, {"code": "A" * 65}), PushyFault(None, 400)),
         (json_response(400, ["x"]), PushyFault(None, 400)),
+        (
+            json_response(429, {"code": "RATE_LIMIT_EXCEEDED"}, retry_after="7"),
+            PushyFault("RATE_LIMIT_EXCEEDED", 429, retry_after_seconds=7.0),
+        ),
+        (
+            json_response(503, None, retry_after="Thu, 19 Mar 2026 08:00:30 GMT"),
+            PushyFault(None, 503, retry_after_seconds=30.0),
+        ),
+        (json_response(503, None, retry_after="soon"), PushyFault(None, 503)),
         (Response(502, {}, b"<html>"), PushyFault(None, 502)),
         (Response(401, {}, b""), PushyFault(None, 401)),
         (Response(400, {}, b"\xff"), PushyFault(None, 400)),
@@ -106,7 +116,7 @@ async def test_a_push_without_details_is_still_one() -> None:
         (Unknown("cut", maybe_processed=True), PushyFault(None, maybe_done=True)),
         (Timeout("late", maybe_processed=True), PushyFault(None, maybe_done=True)),
         (Timeout("late", maybe_processed=False), PushyFault(None)),
-        (TooLarge("big", maybe_processed=True, status=200), PushyFault(None, 200, maybe_done=True)),
+        (TooLarge("big", status=200), PushyFault(None, 200, maybe_done=True)),
     ],
     ids=str,
 )

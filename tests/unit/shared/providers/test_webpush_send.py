@@ -1,30 +1,26 @@
-"""Web Push: subscription checks, encryption against the RFC and others, headers, VAPID."""
+"""Web Push: subscription checks, payload, headers, and what is sent again."""
 
 import json
 from datetime import datetime, timedelta
 from typing import Any
 
-import http_ece
-import jwt
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pywebpush import WebPusher
 
-from shared.crypto.vapid import (
-    VapidHeaders,
-    b64url_decode,
-    b64url_encode,
-    generate_keys,
-    load_private_key,
-    origin_of,
-    public_key_of,
-)
+from shared.crypto.vapid import b64url_decode, b64url_encode
 from shared.domain.devices import Subscription
-from shared.outbound.interface import AddressDenied
-from shared.providers.outcomes import Misconfigured, Rejected, Sent
+from shared.outbound.interface import AddressDenied, Response, Timeout
+from shared.providers.outcomes import (
+    Ambiguous,
+    Misconfigured,
+    Outcome,
+    Rejected,
+    Sent,
+    Unavailable,
+    Unregistered,
+)
 from shared.providers.webpush import (
     InvalidSubscription,
     WebPushAdapter,
@@ -32,71 +28,19 @@ from shared.providers.webpush import (
     endpoint_refusal,
     parse_subscription,
 )
-from shared.providers.webpush_encryption import PLAINTEXT_BYTES_MAX, encrypt
+from shared.providers.webpush_encryption import PLAINTEXT_BYTES_MAX
 from tests.unit.shared.providers.builders import (
-    AUTH_SECRET,
     NOW,
     RECEIVER_KEY,
     make_device,
     make_notification,
     make_subscription,
     make_webpush_credential,
-    random_subscription_keys,
 )
 from tests.unit.shared.providers.built import web_plaintext
 from tests.unit.shared.providers.fake_http import Answer, FakeHttp, json_response
 
 HOSTS = ("fcm.googleapis.com", "*.push.services.mozilla.com", "*.push.apple.com")
-RFC_8291_BODY = (
-    "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6T"
-    "lzAC8wEqKK6PBru3jl7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4"
-    "a-fN"
-)
-
-
-def test_encrypt_is_the_rfcs_example() -> None:
-    body = encrypt(
-        b"When I grow up, I want to be a watermelon",
-        b64url_decode(RECEIVER_KEY),
-        b64url_decode(AUTH_SECRET),
-        sender=load_private_key("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
-        salt=b64url_decode("DGv6ra1nlYgDCS1FRnbzlw"),
-    )
-
-    assert b64url_encode(body) == RFC_8291_BODY
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.binary(min_size=1, max_size=PLAINTEXT_BYTES_MAX), st.binary(min_size=16, max_size=16))
-def test_encrypt_is_read_by_http_ece(plaintext: bytes, auth: bytes) -> None:
-    key, point = random_subscription_keys()
-
-    body = encrypt(plaintext, b64url_decode(point), auth)
-
-    assert http_ece.decrypt(body, private_key=key, auth_secret=auth) == plaintext
-
-
-def test_encrypt_has_the_shape_that_pywebpush_gives() -> None:
-    keys = {"p256dh": RECEIVER_KEY, "auth": AUTH_SECRET}
-    theirs = WebPusher({"endpoint": "https://x", "keys": keys}).encode(b"hello")["body"]
-    ours = encrypt(b"hello", b64url_decode(RECEIVER_KEY), b64url_decode(AUTH_SECRET))
-
-    assert len(ours) == len(theirs)
-    assert ours[16:22] == theirs[16:22]  # record size, key length, point format
-
-
-def test_encrypt_uses_a_fresh_key_and_salt_each_time() -> None:
-    bodies = [encrypt(b"x", b64url_decode(RECEIVER_KEY), b"a" * 16) for _ in range(20)]
-
-    assert len({body[:16] for body in bodies}) == len({body[21:86] for body in bodies}) == 20
-
-
-def test_encrypt_takes_the_largest_plaintext_and_no_more() -> None:
-    key = b64url_decode(RECEIVER_KEY)
-
-    assert len(encrypt(b"x" * PLAINTEXT_BYTES_MAX, key, b"a" * 16)) == 4_096
-    with pytest.raises(ValueError, match="more than one record"):
-        encrypt(b"x" * (PLAINTEXT_BYTES_MAX + 1), key, b"a" * 16)
 
 
 def subscription(**changes: Any) -> str:
@@ -186,6 +130,57 @@ def test_build_headers(endpoint: str, ttl: int, policy: str | None) -> None:
     assert b64url_decode(headers["topic"])
 
 
+TOPIC_OPTIONS = st.one_of(
+    st.fixed_dictionaries({"collapse_key": st.text(min_size=1, max_size=256)}),
+    st.fixed_dictionaries({"notification_id": st.uuids()}),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TOPIC_OPTIONS)
+def test_every_topic_is_one_that_apple_can_decode(options: dict[str, Any]) -> None:
+    topic = build_headers(make_notification(**options), "https://web.push.apple.com/x", NOW)[
+        "topic"
+    ]
+
+    assert len(topic) == 32
+    assert b64url_encode(b64url_decode(topic)) == topic
+
+
+def test_a_notification_that_must_not_be_resent_has_no_topic() -> None:
+    assert "topic" not in build_headers(make_notification(on_unknown="suppress"), "https://x", NOW)
+
+
+def test_build_plaintext_is_declarative_and_the_same_for_a_service_worker() -> None:
+    plain = json.loads(web_plaintext(make_notification(data='{"a":1}')))
+    link = "https://shop.example/orders/7"
+    declarative = json.loads(
+        web_plaintext(make_notification(data='{"a":1}', click_action=link, badge=3))
+    )
+
+    assert declarative.pop("web_push") == 8030
+    shown = declarative["notification"]
+    assert (shown.pop("navigate"), shown.pop("app_badge")) == (link, 3)
+    assert declarative == plain
+    assert shown["title"]  # without one a browser shows nothing
+
+
+@pytest.mark.parametrize("link", ["http://shop.example/", "shop://orders/7", "https://", "https:x"])
+def test_build_plaintext_is_not_declarative_without_an_address_to_go_to(link: str) -> None:
+    decoded = json.loads(web_plaintext(make_notification(click_action=link)))
+
+    assert "web_push" not in decoded
+    assert decoded["notification"]["navigate"] == link
+
+
+def test_build_plaintext_is_never_empty() -> None:
+    overrides = {"webpush": '{"notification":null,"data":null}'}
+
+    plaintext = web_plaintext(make_notification(data='{"a":1}', overrides=overrides))
+
+    assert plaintext == b'{"notification_id":"018f0000-0000-7000-8000-000000000001"}'
+
+
 def make_adapter(*answers: Answer) -> tuple[WebPushAdapter, FakeHttp]:
     http = FakeHttp(*answers)
     adapter = WebPushAdapter(http, allowed_hosts=HOSTS, clock=lambda: NOW, timeout_seconds=1)
@@ -249,63 +244,75 @@ class Clock:
         return self.now
 
 
-def claims_of(header: str) -> dict[str, Any]:
-    token, key = header.removeprefix("vapid t=").split(", k=")
-    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b64url_decode(key))
-    options: Any = {"verify_exp": False, "verify_aud": False}
-    claims: dict[str, Any] = jwt.decode(token, point, algorithms=["ES256"], options=options)
-    return claims
+async def sends(
+    *answers: Answer, hours_between: float
+) -> tuple[list[Outcome], list[dict[str, str]]]:
+    """Outcomes of a first push, and of a second one later; the headers of every request."""
+    http, clock = FakeHttp(json_response(201), *answers), Clock()
+    adapter = WebPushAdapter(http, allowed_hosts=HOSTS, clock=clock, timeout_seconds=1)
+    credential = make_webpush_credential()
+    outcomes = [await adapter.send(make_notification(), DEVICE, credential)]
+    clock.now = NOW + timedelta(hours=hours_between)
+    later = make_notification(expires_at=clock.now + timedelta(hours=1))
+    outcomes.append(await adapter.send(later, DEVICE, credential))
+    assert not http.answers
+    return outcomes, [dict(request.headers) for request in http.requests]
 
 
-def test_vapid_header_is_signed_for_one_origin() -> None:
-    keys = generate_keys()
-
-    header = VapidHeaders(lambda: NOW).authorization(
-        keys.private_key, "mailto:a@example.com", "https://push.example"
-    )
-
-    assert claims_of(header) == {
-        "aud": "https://push.example",
-        "exp": int((NOW + timedelta(hours=12)).timestamp()),
-        "sub": "mailto:a@example.com",
-    }
-    assert header.endswith(f"k={keys.public_key}")
+REFUSALS = [
+    Response(401, {}, b""),
+    json_response(401, {"code": 401, "errno": 109}),
+    json_response(403, {"reason": "BadJwtToken"}),
+]
 
 
-@pytest.mark.parametrize(("hours", "is_kept"), [(1, True), (10, True), (10.1, False), (13, False)])
-def test_vapid_header_is_kept_until_two_hours_before_its_end(
-    hours: float, *, is_kept: bool
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_send_signs_again_once_when_the_signature_is_refused(refusal: Response) -> None:
+    outcomes, requests = await sends(refusal, json_response(201), hours_between=1)
+
+    assert outcomes == [Sent(), Sent()]
+    first, refused, taken = (request["authorization"] for request in requests)
+    assert first == refused != taken
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_send_is_misconfigured_when_the_new_signature_is_refused_too(
+    refusal: Response,
 ) -> None:
-    clock, keys = Clock(), generate_keys()
-    headers = VapidHeaders(clock)
-    first = headers.authorization(keys.private_key, "mailto:a@b.example", "https://x")
-    clock.now = NOW + timedelta(hours=hours)
+    outcomes, requests = await sends(refusal, refusal, hours_between=1)
 
-    second = headers.authorization(keys.private_key, "mailto:a@b.example", "https://x")
-
-    assert (first == second) is is_kept
+    assert isinstance(outcomes[1], Misconfigured)
+    assert len({request["authorization"] for request in requests}) == 2
 
 
-def test_generated_keys_belong_together() -> None:
-    keys = generate_keys()
+@pytest.mark.parametrize("refusal", REFUSALS)
+async def test_send_does_not_sign_again_within_the_hour(refusal: Response) -> None:
+    outcomes, requests = await sends(refusal, hours_between=0.9)
 
-    assert public_key_of(load_private_key(keys.private_key)) == keys.public_key
-    assert len(b64url_decode(keys.private_key)) == 32
-    assert len(b64url_decode(keys.public_key)) == 65
+    assert isinstance(outcomes[1], Misconfigured)
+    assert len({request["authorization"] for request in requests}) == 1
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "origin"),
+    ("answer", "expected"),
     [
-        ("https://push.example/x?y", "https://push.example"),
-        ("https://push.example:443/x", "https://push.example"),
-        ("https://push.example:8443/x", "https://push.example:8443"),
-        ("https://PUSH.example/x", "https://push.example"),
-        ("http://[::1]:80/x", "http://[::1]"),
+        (Timeout("late", maybe_processed=True), Ambiguous("timeout")),
+        (json_response(503), Unavailable("http_503", scope="origin")),
+        (json_response(410), Unregistered("http_410")),
     ],
 )
-def test_origin_of(endpoint: str, origin: str) -> None:
-    assert origin_of(endpoint) == origin
+async def test_the_second_answer_decides(answer: Answer, expected: Outcome) -> None:
+    outcomes, _ = await sends(REFUSALS[0], answer, hours_between=1)
+
+    assert outcomes[1] == expected
+
+
+async def test_send_follows_no_moved_endpoint() -> None:
+    moved = Response(301, {"location": "https://updates.push.services.mozilla.com/wpush/v2/y"}, b"")
+    outcomes, requests = await sends(moved, hours_between=0)
+
+    assert outcomes[1] == Rejected("http_301")
+    assert len(requests) == 2
 
 
 def test_plaintext_decodes_to_what_was_asked() -> None:
