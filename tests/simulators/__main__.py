@@ -44,13 +44,12 @@ async def _listen(
 ) -> list[Listener]:
     """Open every port and fill in the addresses."""
     host, name = options.host, options.public_host
-    h2_only = tls_context(options.cert, options.key, ["h2"])
-    both = tls_context(options.cert, options.key, ["h2", "http/1.1"])
     apns = simulators.apns
+    h2_only = apns.certificates.ask_in(tls_context(options.cert, options.key, ["h2"]))
+    both = tls_context(options.cert, options.key, ["h2", "http/1.1"])
+    admin = Admin(simulators, urls)
     listeners = {
-        "admin_url": await listen_plain(
-            Admin(simulators, urls), host, options.admin_port, label="admin"
-        ),
+        "admin_url": await listen_plain(admin, host, options.admin_port, label="admin"),
         "apns_url": await listen_tls(
             apns, h2_only, host, options.apns_port, label="production", is_h2_only=True
         ),
@@ -71,6 +70,7 @@ async def _listen(
     for key, listener in listeners.items():
         scheme = "http" if key in ("admin_url", "receiver_url") else "https"
         urls[key] = f"{scheme}://{name}:{listener.port}"
+        admin.listeners.setdefault(key.partition("_")[0], []).append(listener)
     urls["fcm_token_url"] = urls["fcm_url"] + "/token"
     return list(listeners.values())
 

@@ -10,13 +10,23 @@ from urllib.parse import unquote
 import msgspec
 
 from tests.simulators.apns import ApnsSimulator
+from tests.simulators.apns_certificates import ApnsCertificate
 from tests.simulators.apns_tokens import ApnsKey
 from tests.simulators.devices import Device
-from tests.simulators.exchange import Connection, Exchange, Http2Policy, SimRequest, SimResponse
+from tests.simulators.exchange import (
+    Connection,
+    Exchange,
+    Http2Policy,
+    Leaving,
+    Link,
+    SimRequest,
+    SimResponse,
+)
 from tests.simulators.fcm import FcmSimulator
 from tests.simulators.fcm_oauth import OauthKnobs, ServiceAccount
 from tests.simulators.pushy import PushyApp, PushySimulator
 from tests.simulators.receiver import Endpoint, ReceiverSimulator
+from tests.simulators.server import Listener, Mode
 from tests.simulators.simulator import Simulator, SimulatorError
 from tests.simulators.webpush import NewSubscription, WebPushSimulator
 
@@ -35,7 +45,18 @@ class _Wait(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Latency(msgspec.Struct, forbid_unknown_fields=True):
+    """The same for all, or the median of a log-normal distribution with that 99th percentile."""
+
     seconds: float
+    p99: float | None = None
+
+
+class _Leave(msgspec.Struct, forbid_unknown_fields=True):
+    how: Leaving = "goaway"
+
+
+class _Listening(msgspec.Struct, forbid_unknown_fields=True):
+    mode: Mode
 
 
 class Simulators:
@@ -63,6 +84,7 @@ class Admin:
         self.policy = Http2Policy()
         self._simulators = simulators
         self._urls = urls
+        self.listeners: dict[str, list[Listener]] = {}  # by simulator
         self._tasks: set[asyncio.Task[None]] = set()
 
     # -- Service
@@ -71,6 +93,12 @@ class Admin:
         return Connection(0, label)
 
     def close_connection(self, connection: Connection) -> None:
+        pass
+
+    def attach(self, link: Link) -> None:
+        pass
+
+    def detach(self, link: Link) -> None:
         pass
 
     def note_streams(self, count: int) -> None:
@@ -107,6 +135,7 @@ class Admin:
             self._own_route(parts[0], rest, request.body)
             or self._inspect(chosen, rest, request)
             or self._script(chosen, rest, request.body)
+            or await self._network(parts[0], rest, request.body)
             or (await self._wait(chosen, request.body) if rest == ["POST", "wait"] else NOT_FOUND)
         )
 
@@ -153,15 +182,32 @@ class Admin:
             case ["POST", "reset"]:
                 simulator.reset()
                 return NO_CONTENT
-            case ["PUT", "latency"]:
-                simulator.latency_seconds = msgspec.json.decode(body, type=_Latency).seconds
-                return 200, {"seconds": simulator.latency_seconds}
             case ["PUT", "settings"]:
                 return 200, simulator.configure(msgspec.json.decode(body, type=dict[str, Any]))
             case ["PUT", "devices", token]:
                 return 200, simulator.put_device(token, msgspec.json.decode(body, type=Device))
             case ["GET", "devices", token]:
                 return 200, simulator.devices.get(token)
+            case _:
+                return None
+
+    async def _network(self, name: str, rest: list[str], body: bytes) -> Reply | None:
+        """What becomes of connections, whatever the requests on them are."""
+        simulator = self._simulators.by_name[name]
+        match rest:
+            case ["PUT", "latency"]:
+                latency = msgspec.json.decode(body, type=_Latency)
+                simulator.latency_seconds = latency.seconds
+                simulator.latency_p99_seconds = latency.p99
+                return 200, latency
+            case ["POST", "leave"]:
+                return 200, {"ended": simulator.leave(msgspec.json.decode(body, type=_Leave).how)}
+            case ["PUT", "listening"]:
+                mode = msgspec.json.decode(body, type=_Listening).mode
+                simulator.leave("reset")
+                for listener in self.listeners.get(name, []):
+                    await listener.switch(mode)
+                return 200, {"mode": mode}
             case _:
                 return None
 
@@ -196,6 +242,10 @@ class Admin:
     def _apns(self, rest: list[str], body: bytes) -> Reply | None:
         tokens = self._simulators.apns.tokens
         match rest:
+            case ["PUT", "certificates"]:
+                certificate = msgspec.json.decode(body, type=ApnsCertificate)
+                self._simulators.apns.certificates.put(certificate)
+                return NO_CONTENT
             case ["PUT", "keys"]:
                 tokens.put_key(msgspec.json.decode(body, type=ApnsKey))
                 return NO_CONTENT

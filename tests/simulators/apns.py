@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections import Counter
 from typing import Any, ClassVar
 
 import msgspec
 
+from tests.simulators.apns_certificates import ApnsCertificate, ApnsCertificates
 from tests.simulators.apns_tokens import ApnsKey, ApnsSettings, ProviderTokens, TokenUse
 from tests.simulators.devices import Device, State
-from tests.simulators.exchange import Http2Policy, SimRequest, SimResponse
+from tests.simulators.exchange import Exchange, Http2Policy, SimRequest, SimResponse
 from tests.simulators.simulator import Call, Simulator, Verdict
 
 PREFIX = "/3/device/"
@@ -80,6 +82,8 @@ class ApnsSimulator(Simulator):
         super().__init__(Http2Policy(streams=1000, initial_streams=1))
         self.settings: ApnsSettings = ApnsSettings()
         self.tokens = ProviderTokens()
+        self.certificates = ApnsCertificates()
+        self._bad_tokens: Counter[int] = Counter()  # by connection
 
     # -- Simulator
 
@@ -106,11 +110,13 @@ class ApnsSimulator(Simulator):
             apns_id_out = apns_id
         device = self.devices.get(call.devices[0]) if call.devices else Device()
         reason = self._fault(request, call, device)
-        headers = [("apns-id", apns_id_out)]
+        headers = [] if self.settings.omits_apns_id else [("apns-id", apns_id_out)]
         if reason is None:
             if request.connection.label == "sandbox":
                 headers.append(("apns-unique-id", str(uuid.uuid4())))
             return Verdict(SimResponse(200, b"", headers), accepted=True, id=apns_id_out)
+        if reason == "BadDeviceToken":
+            self._bad_tokens[request.connection.number] += 1
         response = _error(STATUS.get(reason, 400), reason, device.timestamp_ms, headers)
         return Verdict(response, accepted=False, reason=reason, id=apns_id_out)
 
@@ -124,10 +130,21 @@ class ApnsSimulator(Simulator):
         return _error(status, reason or _default_reason(status), stamp, headers)
 
     def extra_stats(self) -> dict[str, Any]:
-        return {"distinct_jwts": len(self.tokens.distinct)}
+        return {
+            "distinct_jwts": len(self.tokens.distinct),
+            "jwts_per_connection": self.tokens.most_on_a_connection,
+        }
 
     def forget(self) -> None:
         self.tokens.forget_uses()
+        self._bad_tokens.clear()
+
+    def serve(self, request: SimRequest, exchange: Exchange) -> None:
+        super().serve(request, exchange)
+        most = self.settings.bad_tokens_per_connection
+        if most is not None and self._bad_tokens[request.connection.number] >= most:
+            self._bad_tokens[request.connection.number] = 0
+            exchange.goaway(is_processed=True)
 
     def put_device(self, token: str, device: Device) -> Device:
         return self.devices.put(token.lower(), device)
@@ -145,19 +162,21 @@ class ApnsSimulator(Simulator):
     def _fault(self, request: SimRequest, call: Call, device: Device) -> str | None:
         if reason := _shape_fault(request):
             return reason
-        key = self._authenticate(request)
-        if isinstance(key, str):
-            return key
+        sender = self._authenticate(request)
+        if isinstance(sender, str):
+            return sender
         if (
-            reason := _topic_fault(request, key)
+            reason := _topic_fault(request, sender)
             or _header_fault(request)
             or _payload_fault(request, call)
         ):
             return reason
         return self._device_fault(request, call, device)
 
-    def _authenticate(self, request: SimRequest) -> ApnsKey | str:
+    def _authenticate(self, request: SimRequest) -> ApnsKey | ApnsCertificate | str:
         connection = request.connection
+        if connection.certificate is not None:
+            return self.certificates.check(connection.certificate, connection.label)
         if not isinstance(connection.session, TokenUse):
             connection.session = TokenUse()
         header = request.headers.get("authorization")
@@ -187,7 +206,7 @@ def _shape_fault(request: SimRequest) -> str | None:
     return "DuplicateHeaders" if request.repeated_headers - {"cookie"} else None
 
 
-def _topic_fault(request: SimRequest, key: ApnsKey) -> str | None:
+def _topic_fault(request: SimRequest, sender: ApnsKey | ApnsCertificate) -> str | None:
     topic = request.headers.get("apns-topic")
     if not topic:
         return "MissingTopic"
@@ -197,10 +216,11 @@ def _topic_fault(request: SimRequest, key: ApnsKey) -> str | None:
         return "InvalidPushType"
     if not re.fullmatch(r"[A-Za-z0-9.-]+", topic):
         return "BadTopic"
-    if push_type == "mdm" or (suffix and not topic.endswith(suffix)):
-        return "TopicDisallowed"  # mdm needs a certificate
+    never = "location" if isinstance(sender, ApnsCertificate) else "mdm"
+    if push_type == never or (suffix and not topic.endswith(suffix)):
+        return "TopicDisallowed"
     bundle = topic.removesuffix(suffix)
-    return "TopicDisallowed" if key.topics and bundle not in key.topics else None
+    return "TopicDisallowed" if sender.topics and bundle not in sender.topics else None
 
 
 def _header_fault(request: SimRequest) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import jwt
@@ -31,6 +31,9 @@ class ApnsSettings(msgspec.Struct, forbid_unknown_fields=True):
     shrinks_on_403: bool = False
     on_excess: Literal["refuse", "goaway"] = "refuse"
     window_bytes: int = 65_535
+    omits_apns_id: bool = False
+    # BadDeviceToken answers on a connection after which it is told to go; null = any number
+    bad_tokens_per_connection: int | None = None
 
 
 class ApnsKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +60,7 @@ class TokenUse:
     current: _Verified | None = None
     changed_at: float = 0.0
     is_wedged: bool = False
+    jwts: set[str] = field(default_factory=set)
 
 
 class ProviderTokens:
@@ -67,6 +71,7 @@ class ProviderTokens:
         self._verified: dict[str, _Verified] = {}
         self._use_by_key: dict[str, TokenUse] = {}
         self.distinct: set[str] = set()
+        self.most_on_a_connection = 0
 
     def put_key(self, key: ApnsKey) -> None:
         """Register or replace a key; raises ValueError for what is not a P-256 public key."""
@@ -102,7 +107,11 @@ class ProviderTokens:
             return "BadEnvironmentKeyInToken"
         if use.current is not None and use.current.key.team_id != verified.key.team_id:
             return "InvalidProviderToken"  # one connection speaks for one team
+        if use.current is not None and use.current.key.key_id != verified.key.key_id:
+            return "UnrelatedKeyIdInToken"  # and for the key of its first push
         self.distinct.add(verified.jwt)
+        use.jwts.add(verified.jwt)
+        self.most_on_a_connection = max(self.most_on_a_connection, len(use.jwts))
         if settings.token_refresh_scope == "key":
             use = self._use_by_key.setdefault(verified.key.key_id, TokenUse())
         return _changed_too_soon(use, verified, now, settings) or verified.key
@@ -111,6 +120,7 @@ class ProviderTokens:
         """Drop what is counted, keep the keys."""
         self._use_by_key.clear()
         self.distinct.clear()
+        self.most_on_a_connection = 0
 
     def _verify(self, header: str) -> _Verified | None:
         scheme, _, token = header.partition(" ")
@@ -146,11 +156,7 @@ class ProviderTokens:
 def _changed_too_soon(
     use: TokenUse, verified: _Verified, now: float, settings: ApnsSettings
 ) -> str | None:
-    if (
-        use.current is not None
-        and use.current.jwt != verified.jwt
-        and use.current.key.key_id == verified.key.key_id
-    ):
+    if use.current is not None and use.current.jwt != verified.jwt:
         by_issue = abs(verified.issued_at - use.current.issued_at)
         elapsed = by_issue if settings.token_refresh_rule == "issued" else now - use.changed_at
         if elapsed < settings.token_refresh_seconds:

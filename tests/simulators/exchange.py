@@ -7,16 +7,23 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from tests.simulators.shapes import Shape
+
 Headers = Sequence[tuple[str, str]]
+Leaving = Literal["reset", "fin", "goaway"]
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One accepted TCP connection; `session` belongs to the simulator that serves it."""
+    """One accepted TCP connection; `session` belongs to the simulator that serves it.
+
+    `certificate` is the client's (DER), if it showed one.
+    """
 
     number: int
     label: str
     session: object | None = None
+    certificate: bytes | None = None
 
 
 class SimRequest:
@@ -57,6 +64,7 @@ class SimResponse:
     status: int
     body: bytes = b""
     headers: list[tuple[str, str]] = field(default_factory=list)
+    shape: Shape | None = None
 
 
 class Exchange(Protocol):
@@ -64,6 +72,15 @@ class Exchange(Protocol):
 
     def answer(self, response: SimResponse) -> bool:
         """Write the answer; false when the client is gone."""
+
+    def announce(self, streams: int) -> None:
+        """SETTINGS with that limit of streams from now on; nothing on HTTP/1.1."""
+
+    def ping(self) -> None:
+        """PING on HTTP/2; nothing on HTTP/1.1."""
+
+    def begin(self, response: SimResponse) -> None:
+        """Write the head of the answer and then no more."""
 
     def cut(self) -> None:
         """Abort the TCP connection."""
@@ -73,6 +90,19 @@ class Exchange(Protocol):
 
     def goaway(self, *, is_processed: bool) -> None:
         """GOAWAY on HTTP/2, where lower streams are still answered; close or cut on HTTP/1.1."""
+
+    def leave(self, how: Leaving) -> None:
+        """End the connection without a word on this request; see `Link`."""
+
+
+class Link(Protocol):
+    """One connection, from outside any request."""
+
+    @property
+    def open_streams(self) -> int: ...
+
+    def leave(self, how: Leaving) -> None:
+        """`reset`: RST. `fin`: FIN alone. `goaway`: all requests count, and nothing follows."""
 
 
 @dataclass(slots=True)
@@ -98,6 +128,10 @@ class Service(Protocol):
     def open_connection(self, label: str) -> Connection: ...
 
     def close_connection(self, connection: Connection) -> None: ...
+
+    def attach(self, link: Link) -> None: ...
+
+    def detach(self, link: Link) -> None: ...
 
     def note_streams(self, count: int) -> None: ...
 

@@ -31,12 +31,30 @@ STATE_REASON: dict[State, str] = {
 }
 
 
+# Google's own limits; off unless set, so that a test may send as it likes.
+GOOGLE_LIMITS = {
+    "project_per_minute": 600_000,
+    "device_per_minute": 240,
+    "device_per_hour": 5_000,
+    "topic_fanouts_per_minute": 1_000,
+    "collapsible_burst": 20,
+}
+COLLAPSIBLE_REFILL_SECONDS = 180
+
+
 class FcmSettings(msgspec.Struct, forbid_unknown_fields=True):
-    """Knobs; null = no limit. Buckets refill in full each minute."""
+    """Knobs; null = no limit. Buckets refill in full each minute, or hour.
+
+    A collapsible message beyond its burst is accepted and delivered late, as Google does: the log
+    says `delayed`.
+    """
 
     streams: int = 100
     project_per_minute: int | None = None
     device_per_minute: int | None = None
+    device_per_hour: int | None = None
+    topic_fanouts_per_minute: int | None = None
+    collapsible_burst: int | None = None
 
 
 class FcmSimulator(Simulator):
@@ -46,8 +64,8 @@ class FcmSimulator(Simulator):
         super().__init__(Http2Policy(streams=100, on_excess="goaway"))
         self.settings: FcmSettings = FcmSettings()
         self.oauth = OauthServer()
-        self._minute = 0
-        self._used: Counter[tuple[str, str]] = Counter()
+        self._used: Counter[tuple[str, str, int]] = Counter()  # kind, name, number of the window
+        self._collapsible: dict[str, tuple[float, float]] = {}  # what is left, and when
 
     # -- Simulator
 
@@ -94,7 +112,7 @@ class FcmSimulator(Simulator):
             response,
             accepted=not is_dry_run,
             id=name,
-            note={"validate_only": True} if is_dry_run else None,
+            note={"validate_only": True} if is_dry_run else self._delay(call),
         )
 
     def refusal(
@@ -125,6 +143,7 @@ class FcmSimulator(Simulator):
     def forget(self) -> None:
         self.oauth.token_requests = self.oauth.tokens_issued = 0
         self._used.clear()
+        self._collapsible.clear()
 
     def configure(self, changes: dict[str, Any]) -> dict[str, Any]:
         shown = super().configure(changes)
@@ -152,21 +171,34 @@ class FcmSimulator(Simulator):
         return self._quota_fault(project_id, call) or self._device_fault(call)
 
     def _quota_fault(self, project_id: str, call: Call) -> str | None:
+        knobs, target = self.settings, call.devices[0]
+        is_device = "token" in call.content["message"]
         limits = (
-            ("project", project_id, self.settings.project_per_minute),
-            ("device", call.devices[0], self.settings.device_per_minute),
+            ("project", project_id, 60, knobs.project_per_minute),
+            ("device", target, 60, knobs.device_per_minute if is_device else None),
+            ("device", target, 3_600, knobs.device_per_hour if is_device else None),
+            ("topic", target, 60, None if is_device else knobs.topic_fanouts_per_minute),
         )
-        if limits[0][2] is None and limits[1][2] is None:
-            return None
-        minute = int(time.time() // 60)
-        if minute != self._minute:
-            self._minute = minute
-            self._used.clear()
-        for kind, name, limit in limits:
-            self._used[kind, name] += 1
-            if limit is not None and self._used[kind, name] > limit:
+        for kind, name, window_seconds, limit in limits:
+            if limit is None:
+                continue
+            window = (f"{kind} {window_seconds}", name, int(time.time() // window_seconds))
+            self._used[window] += 1
+            if self._used[window] > limit:
                 return "RATE_LIMIT_EXCEEDED" if kind == "project" else "QUOTA_EXCEEDED"
         return None
+
+    def _delay(self, call: Call) -> dict[str, Any] | None:
+        """What becomes of a collapsible message: a bucket per device, one more in three minutes."""
+        burst = self.settings.collapsible_burst
+        android = call.content["message"].get("android")
+        if burst is None or not isinstance(android, dict) or not android.get("collapse_key"):
+            return None
+        now = time.time()
+        left, since = self._collapsible.get(call.devices[0], (float(burst), now))
+        left = min(float(burst), left + (now - since) / COLLAPSIBLE_REFILL_SECONDS)
+        self._collapsible[call.devices[0]] = (max(0.0, left - 1), now)
+        return None if left >= 1 else {"delayed": True}
 
     def _device_fault(self, call: Call) -> str | None:
         target = call.devices[0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from http.client import responses
 from typing import cast
 
 import h11
 
-from tests.simulators.exchange import Service, SimRequest, SimResponse
+from tests.simulators.exchange import Leaving, Service, SimRequest, SimResponse
+from tests.simulators.shapes import Tap, send_fin
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 
@@ -26,9 +28,12 @@ class Http1Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)  # uvloop does not derive its own
         self._transport = transport
+        self._tap = Tap(transport)
+        self._service.attach(self)
         self._connection = self._service.open_connection(self._label)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio
+        self._service.detach(self)
         self._service.close_connection(self._connection)
 
     def data_received(self, data: bytes) -> None:
@@ -95,9 +100,13 @@ class Http1Connection(asyncio.Protocol):
         headers = list(response.headers)
         if response.status != 204:
             headers.append(("content-length", str(len(response.body))))
-        self._send(h11.Response(status_code=response.status, headers=headers))
-        if response.body:
-            self._send(h11.Data(data=response.body))
+        shape = response.shape
+        if shape is not None:
+            self._tap.drip(shape.drip_seconds)
+        self._send(_head(response.status, headers))
+        size = (shape and shape.frame_bytes) or len(response.body)
+        for start in range(0, len(response.body), size or 1):
+            self._send(h11.Data(data=response.body[start : start + size]))
         self._send(h11.EndOfMessage())
         self._begin_next()
         return True
@@ -108,6 +117,27 @@ class Http1Connection(asyncio.Protocol):
         else:
             self._h11.start_next_cycle()
             self._pump()
+
+    def announce(self, streams: int) -> None:
+        """HTTP/1.1 knows no streams."""
+
+    def ping(self) -> None:
+        """HTTP/1.1 knows no pings."""
+
+    def begin(self, response: SimResponse) -> None:
+        """The head, and the promise of a body."""
+        headers = [*response.headers, ("content-length", "100")]
+        self._send(_head(response.status, headers))
+
+    @property
+    def open_streams(self) -> int:
+        return int(self._h11.our_state is h11.SEND_RESPONSE)
+
+    def leave(self, how: Leaving) -> None:
+        if how == "fin":
+            send_fin(self._transport)
+        else:
+            self._transport.abort()
 
     def cut(self) -> None:
         """Abort the TCP connection."""
@@ -128,4 +158,9 @@ class Http1Connection(asyncio.Protocol):
         self, event: h11.InformationalResponse | h11.Response | h11.Data | h11.EndOfMessage
     ) -> None:
         if data := self._h11.send(event):
-            self._transport.write(data)
+            self._tap.write(data)
+
+
+def _head(status: int, headers: list[tuple[str, str]]) -> h11.Response:
+    """With a reason phrase: h2load takes no status without one."""
+    return h11.Response(status_code=status, headers=headers, reason=responses.get(status, "Other"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from dataclasses import dataclass, field
 from typing import cast
@@ -25,7 +26,8 @@ from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame, SettingsFrame
 
-from tests.simulators.exchange import Headers, Service, SimRequest, SimResponse
+from tests.simulators.exchange import Headers, Leaving, Service, SimRequest, SimResponse
+from tests.simulators.shapes import Shape, Tap, send_fin, split_headers
 
 # h2 itself kills a connection whose client opens too many streams; Apple refuses the excess.
 # So h2 is given a limit that nobody reaches and the announced one is kept here.
@@ -56,6 +58,18 @@ class Http2Exchange:
     def answer(self, response: SimResponse) -> bool:
         return self._link.answer(self._stream_id, response)
 
+    def announce(self, streams: int) -> None:
+        self._link.announce(streams)
+
+    def ping(self) -> None:
+        self._link.ping()
+
+    def begin(self, response: SimResponse) -> None:
+        self._link.begin(self._stream_id, response)
+
+    def leave(self, how: Leaving) -> None:
+        self._link.leave(how)
+
     def cut(self) -> None:
         self._link.cut()
 
@@ -85,9 +99,13 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)  # uvloop does not derive its own
         self._transport = transport
+        self._tap = Tap(transport)
+        self._service.attach(self)
         self._connection = self._service.open_connection(self._label)
+        self._connection.certificate = _certificate_of(transport)
         policy = self._service.policy
-        self._streams = policy.initial_streams or policy.streams
+        is_known = self._connection.certificate is not None  # who has still to show a token waits
+        self._streams = (None if is_known else policy.initial_streams) or policy.streams
         self._h2 = H2Connection(
             H2Configuration(
                 client_side=False,
@@ -130,6 +148,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio
         self._open.clear()
         self._blocked.clear()
+        self._service.detach(self)
         self._service.close_connection(self._connection)
 
     # -- reading
@@ -162,7 +181,8 @@ class Http2Connection(asyncio.Protocol):
             if self._service.policy.on_excess == "goaway":
                 self._send_goaway(stream_id - 2, b"exceeded_max_concurrent_streams")
             else:
-                self._h2.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
+                with contextlib.suppress(ProtocolError):  # the client gave it up in the same read
+                    self._h2.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
             return
         self._open[stream_id] = _Stream(headers)
         self._service.note_streams(len(self._open))
@@ -196,6 +216,9 @@ class Http2Connection(asyncio.Protocol):
             return False
         headers = [(":status", str(response.status)), *response.headers]
         try:
+            if response.shape is not None:
+                self._answer_shaped(stream_id, headers, response.body, response.shape)
+                return True
             self._h2.send_headers(stream_id, headers, end_stream=not response.body)
             if response.body:
                 self._blocked[stream_id] = response.body
@@ -208,6 +231,62 @@ class Http2Connection(asyncio.Protocol):
         self._adjust_streams(response.status)
         self._flush()
         return True
+
+    def _answer_shaped(
+        self, stream_id: int, headers: list[tuple[str, str]], body: bytes, shape: Shape
+    ) -> None:
+        """Frame by frame; such bodies are small, so windows are not asked."""
+        self._flush(is_forced=True)
+        self._tap.drip(shape.drip_seconds)
+        is_over = not body and not shape.empty_last
+        self._h2.send_headers(stream_id, headers, end_stream=is_over)
+        frame = self._h2.data_to_send()
+        for part in split_headers(frame) if shape.split_headers else [frame]:
+            self._write(part)
+        size = shape.frame_bytes or len(body)
+        for start in range(0, len(body), size or 1):
+            is_last = start + size >= len(body) and not shape.empty_last
+            self._h2.send_data(stream_id, body[start : start + size], end_stream=is_last)
+            self._flush(is_forced=True)
+        if shape.empty_last:
+            self._h2.send_data(stream_id, b"", end_stream=True)
+        self._forget(stream_id)
+        self._flush(is_forced=True)
+
+    def begin(self, stream_id: int, response: SimResponse) -> None:
+        """HEADERS, and nothing after them."""
+        if stream_id in self._open:
+            headers = [(":status", str(response.status)), *response.headers]
+            self._h2.send_headers(stream_id, headers, end_stream=False)
+        self._flush(is_forced=True)
+
+    def announce(self, streams: int) -> None:
+        """Another limit of streams, by SETTINGS in the middle of the connection."""
+        self._streams = streams
+        self._flush(is_forced=True)
+        self._announce({SettingCodes.MAX_CONCURRENT_STREAMS: streams})
+
+    def ping(self) -> None:
+        """PING; the client's answer is read and ignored."""
+        self._h2.ping(b"12345678")
+        self._flush(is_forced=True)
+
+    @property
+    def open_streams(self) -> int:
+        return len(self._open)
+
+    def leave(self, how: Leaving) -> None:
+        """End the connection without answering anything that is open."""
+        match how:
+            case "reset":
+                self.cut()
+            case "fin":
+                send_fin(self._transport)
+            case "goaway":
+                last = max([self._highest_served, *self._open])
+                self._write(GoAwayFrame(0, last_stream_id=last, error_code=0).serialize())
+                self._open.clear()
+                self._transport.close()
 
     def reset(self, stream_id: int, code: int) -> None:
         """RST_STREAM with that error code."""
@@ -314,4 +393,9 @@ class Http2Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         if not self._transport.is_closing():
-            self._transport.write(data)
+            self._tap.write(data)
+
+
+def _certificate_of(transport: asyncio.Transport) -> bytes | None:
+    tls = transport.get_extra_info("ssl_object")
+    return None if tls is None else tls.getpeercert(binary_form=True)

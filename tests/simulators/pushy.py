@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections import OrderedDict, defaultdict
+from collections import defaultdict, deque
 from typing import Any
 
 import msgspec
 
 from tests.simulators.devices import Device, State
 from tests.simulators.exchange import Http2Policy, SimRequest, SimResponse
+from tests.simulators.pushy_pending import Pushes
 from tests.simulators.pushy_push import (
     CODE_BY_STATUS,
     CODES,
@@ -24,8 +25,7 @@ from tests.simulators.pushy_topics import ALL, TOPIC_NAME, Topics
 from tests.simulators.simulator import Call, Recipient, Simulator, Verdict
 
 PRESENCE_MAX = 1000
-MONTH_SECONDS = 30 * 86_400
-PUSHES_KEPT = 100_000
+MINUTE_SECONDS = 60.0
 UNKNOWN_STATES: tuple[State, ...] = (
     "unregistered",
     "bad",
@@ -50,6 +50,9 @@ class PushySettings(msgspec.Struct, forbid_unknown_fields=True):
     page_size: int = 1000
     bad_keys_max: int = 100  # after so many, AUTH_LIMIT_EXCEEDED until a reset
     streams: int = 100
+    time_scale: float = 1.0  # time_to_live and schedule end so many times sooner
+    pushes_per_minute: int | None = None  # of one app; beyond, RATE_LIMIT_EXCEEDED
+    retry_after: str | None = None  # said with RATE_LIMIT_EXCEEDED
 
 
 class PushySimulator(Simulator):
@@ -60,7 +63,8 @@ class PushySimulator(Simulator):
         self.settings: PushySettings = PushySettings()
         self._apps: dict[str, PushyApp] = {}
         self._topics: defaultdict[str, Topics] = defaultdict(Topics)
-        self._pushes: OrderedDict[tuple[str, str], dict[str, Any]] = OrderedDict()
+        self._pushes = Pushes(lambda token: self.devices.get(token).presence == "online")
+        self._times: defaultdict[str, deque[float]] = defaultdict(deque)
         self._bad_keys = 0
         self.other_requests = 0
 
@@ -120,17 +124,31 @@ class PushySimulator(Simulator):
     ) -> SimResponse:
         return self._error(reason or CODE_BY_STATUS.get(status, "INTERNAL_SERVER_ERROR"), status)
 
+    def put_device(self, token: str, device: Device) -> Device:
+        """Set a device's state; one that is online gets what waits for it."""
+        put = super().put_device(token, device)
+        if put.presence == "online":
+            self._pushes.deliver(token)
+        return put
+
+    def configure(self, changes: dict[str, Any]) -> dict[str, Any]:
+        shown = super().configure(changes)
+        self._pushes.time_scale = self.settings.time_scale
+        return shown
+
     def extra_stats(self) -> dict[str, Any]:
         return {"other_requests": self.other_requests}
 
     def forget(self) -> None:
         self._pushes.clear()
+        self._times.clear()
         self._topics.clear()
         self._bad_keys = self.other_requests = 0
 
     # -- push
 
     def _push(self, app: PushyApp, call: Call) -> Verdict:
+        self._limit(app)
         content = check_push(call.content)
         tokens = self._recipients(app, content["to"])
         devices = {token: self.devices.get(token) for token in tokens}
@@ -153,9 +171,10 @@ class PushySimulator(Simulator):
                 reason="INTERNAL_SERVER_ERROR",
             )
         push_id = secrets.token_hex(12)
-        self._keep(app, push_id, content)
-        info = {"devices": len(devices) - len(failed), "failed": failed}
         missing = set(failed)
+        reached = [token for token in devices if token not in missing]
+        self._pushes.add(app.api_key, push_id, content, reached)
+        info = {"devices": len(reached), "failed": failed}
         recipients = [
             Recipient(token, token not in missing, "failed" if token in missing else None)
             for token in devices
@@ -186,17 +205,16 @@ class PushySimulator(Simulator):
             raise PushyFault("NO_RECIPIENTS")
         return list(dict.fromkeys(tokens))
 
-    def _keep(self, app: PushyApp, push_id: str, content: dict[str, Any]) -> None:
-        now = int(time.time())
-        expires = now + int(content.get("time_to_live", MONTH_SECONDS))
-        self._pushes[app.api_key, push_id] = {
-            "date": now,
-            "payload": content["data"],
-            "expiration": expires,
-            "pending_devices": [],
-        }
-        if len(self._pushes) > PUSHES_KEPT:
-            self._pushes.popitem(last=False)
+    def _limit(self, app: PushyApp) -> None:
+        most = self.settings.pushes_per_minute
+        if most is None:
+            return
+        times, now = self._times[app.api_key], time.monotonic()
+        while times and times[0] <= now - MINUTE_SECONDS / self.settings.time_scale:
+            times.popleft()
+        if len(times) >= most:
+            raise PushyFault("RATE_LIMIT_EXCEEDED")
+        times.append(now)
 
     # -- everything else
 
@@ -272,17 +290,17 @@ class PushySimulator(Simulator):
         return {
             "device": {"date": now - 86_400, "platform": device.platform},
             "presence": presence,
-            "pending_notifications": [],
+            "pending_notifications": self._pushes.waiting_for(app.api_key, token),
             "subscriptions": self._topics[app.api_key].of(token),
         }
 
     def _pushed(self, app: PushyApp, method: str, push_id: str) -> dict[str, Any]:
-        push = self._pushes.get((app.api_key, push_id))
+        push = self._pushes.of(app.api_key, push_id)
         if push is None:
             raise PushyFault("INVALID_PUSH_ID")
         if method == "GET":
             return {"push": push}
-        del self._pushes[app.api_key, push_id]
+        self._pushes.remove(app.api_key, push_id)
         return {"success": True}
 
     # -- helpers
@@ -306,10 +324,13 @@ class PushySimulator(Simulator):
 
     def _error(self, code: str, status: int | None = None, text: str | None = None) -> SimResponse:
         usual, usual_text = CODES.get(code, (500, code))
-        return _json(
+        response = _json(
             status or self.settings.statuses.get(code, usual),
             {"code": code, "error": text or usual_text},
         )
+        if code == "RATE_LIMIT_EXCEEDED" and self.settings.retry_after is not None:
+            response.headers.append(("retry-after", self.settings.retry_after))
+        return response
 
 
 def _seen(device: Device) -> dict[str, bool]:

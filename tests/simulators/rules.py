@@ -19,6 +19,8 @@ class Answer(
     headers: dict[str, str] = {}
     body: str | None = None
     content_type: str | None = None
+    without: tuple[str, ...] = ()  # headers left out
+    upper: tuple[str, ...] = ()  # headers whose value comes in upper case
 
 
 class Hang(msgspec.Struct, frozen=True, tag_field="kind", tag="hang", forbid_unknown_fields=True):
@@ -58,9 +60,49 @@ class Goaway(
 
 
 class Reset(msgspec.Struct, frozen=True, tag_field="kind", tag="reset", forbid_unknown_fields=True):
-    """RST_STREAM without processing; 7 is REFUSED_STREAM."""
+    """RST_STREAM; 7 is REFUSED_STREAM. HTTP/1.1: a cut."""
 
     code: int = 7
+    is_processed: bool = False
+
+
+class Shaped(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="shaped", forbid_unknown_fields=True
+):
+    """Judge and answer, or answer `status`, in this shape."""
+
+    status: int | None = None
+    frame_bytes: int | None = None
+    empty_last: bool = False
+    split_headers: bool = False
+    drip_seconds: float = 0.0
+
+
+class Begin(msgspec.Struct, frozen=True, tag_field="kind", tag="begin", forbid_unknown_fields=True):
+    """Answer the head of `status`, and no more; below 300 the request is processed first."""
+
+    status: int = 200
+    cuts: bool = False  # abort the connection then
+
+
+class Streams(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="streams", forbid_unknown_fields=True
+):
+    """Announce another limit of streams, then judge and answer."""
+
+    count: int
+
+
+class Ping(msgspec.Struct, frozen=True, tag_field="kind", tag="ping", forbid_unknown_fields=True):
+    """PING, then judge and answer."""
+
+
+class Leave(msgspec.Struct, frozen=True, tag_field="kind", tag="leave", forbid_unknown_fields=True):
+    """End the connection: `reset`, `fin`, or `goaway` that counts every request, unanswered."""
+
+    how: Literal["reset", "fin", "goaway"] = "goaway"
+    is_processed: bool = False
+    is_answered: bool = False  # processed and answered first: the connection then ends when idle
 
 
 class Garbage(
@@ -71,7 +113,22 @@ class Garbage(
     status: int = 502
 
 
-Action = Answer | Hang | HangAfter | CutBefore | CutAfter | Delay | Goaway | Reset | Garbage
+Action = (
+    Answer
+    | Hang
+    | HangAfter
+    | CutBefore
+    | CutAfter
+    | Delay
+    | Goaway
+    | Reset
+    | Garbage
+    | Shaped
+    | Begin
+    | Streams
+    | Ping
+    | Leave
+)
 
 
 class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,12 +141,16 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rule(msgspec.Struct, forbid_unknown_fields=True):
-    """A match, an action, and how often; `times` null means for ever."""
+    """A match, an action, and how often; `times` null means for ever.
+
+    `every` = 20 lets 19 requests that fit pass before each that it acts on.
+    """
 
     action: Action
     match: Match = msgspec.field(default_factory=Match)
     times: int | None = 1
     skip: int = 0
+    every: int = 1
     id: str = ""
     hits: int = 0
 
@@ -129,6 +190,7 @@ class RuleBook:
             if rule.skip > 0:
                 rule.skip -= 1
                 continue
+            rule.skip = rule.every - 1
             if rule.times is not None:
                 rule.times -= 1
             rule.hits += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
+import random
 from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Any, ClassVar, assert_never
@@ -11,11 +13,20 @@ from typing import Any, ClassVar, assert_never
 import msgspec
 
 from tests.simulators.devices import Device, Devices, State
-from tests.simulators.exchange import Connection, Exchange, Http2Policy, SimRequest, SimResponse
+from tests.simulators.exchange import (
+    Connection,
+    Exchange,
+    Http2Policy,
+    Leaving,
+    Link,
+    SimRequest,
+    SimResponse,
+)
 from tests.simulators.journal import Entry, Journal
 from tests.simulators.rules import (
     Action,
     Answer,
+    Begin,
     CutAfter,
     CutBefore,
     Delay,
@@ -23,12 +34,19 @@ from tests.simulators.rules import (
     Goaway,
     Hang,
     HangAfter,
+    Leave,
+    Ping,
     Reset,
     RuleBook,
+    Shaped,
+    Streams,
     Subject,
 )
+from tests.simulators.shapes import Shape
 
 SUCCESS_STATUS_END = 300
+LATENCY_SEED = 1
+P99_SIGMAS = 2.326  # of a normal distribution
 HTML = b"<!DOCTYPE html><html><title>502 Bad Gateway</title><h1>502 Bad Gateway</h1></html>"
 
 
@@ -78,6 +96,9 @@ class Simulator(ABC):
         self.rules = RuleBook()
         self.devices = Devices(self.magic_prefixes, self.once_mark)
         self.latency_seconds = 0.0
+        self.latency_p99_seconds: float | None = None
+        self._chance = random.Random(LATENCY_SEED)
+        self.links: set[Link] = set()
         self.settings: Any = None
         self.connections_open = 0
         self._connection_numbers = itertools.count(1)
@@ -133,6 +154,27 @@ class Simulator(ABC):
         """Count a connection's end."""
         self.connections_open -= 1
 
+    def attach(self, link: Link) -> None:
+        """Know a connection, to end it on demand."""
+        self.links.add(link)
+
+    def detach(self, link: Link) -> None:
+        self.links.discard(link)
+
+    def leave(self, how: Leaving) -> int:
+        """End every connection; returns how many."""
+        links = list(self.links)
+        for link in links:
+            link.leave(how)
+        return len(links)
+
+    def latency(self) -> float:
+        """Seconds before the next answer: the same, or drawn from a log-normal distribution."""
+        if self.latency_p99_seconds is None:
+            return self.latency_seconds
+        sigma = math.log(self.latency_p99_seconds / self.latency_seconds) / P99_SIGMAS
+        return self._chance.lognormvariate(math.log(self.latency_seconds), sigma)
+
     def note_streams(self, count: int) -> None:
         """Remember the most streams open at once on one connection."""
         self.max_concurrent_streams = max(self.max_concurrent_streams, count)
@@ -149,7 +191,7 @@ class Simulator(ABC):
             )
             action = self.rules.take(subject)
         if action is None:
-            self._finish(request, call, exchange, self.judge(request, call), self.latency_seconds)
+            self._finish(request, call, exchange, self.judge(request, call), self.latency())
         else:
             self._act(action, request, call, exchange)
 
@@ -164,7 +206,8 @@ class Simulator(ABC):
         self.journal.clear()
         self.rules.clear()
         self.devices.clear()
-        self.latency_seconds = 0.0
+        self.latency_seconds, self.latency_p99_seconds = 0.0, None
+        self._chance.seed(LATENCY_SEED)
         self.requests = self.connections_opened = self.max_concurrent_streams = 0
         self.faults.clear()
         self.forget()
@@ -176,6 +219,7 @@ class Simulator(ABC):
             **self.journal.stats(),
             "connections_opened": self.connections_opened,
             "connections_open": self.connections_open,
+            "streams_open": sum(link.open_streams for link in self.links),
             "max_concurrent_streams": self.max_concurrent_streams,
             "faults": dict(self.faults),
             **self.extra_stats(),
@@ -188,7 +232,7 @@ class Simulator(ABC):
         match action:
             case Answer() | Garbage():
                 verdict = self._scripted(action, request, call)
-                self._finish(request, call, exchange, verdict, self.latency_seconds)
+                self._finish(request, call, exchange, verdict, self.latency())
             case Hang():
                 pass
             case HangAfter():
@@ -200,15 +244,59 @@ class Simulator(ABC):
                 exchange.cut()
             case Delay(seconds=seconds):
                 self._finish(request, call, exchange, self.judge(request, call), seconds)
-            case Goaway(last="this"):
-                self._finish(request, call, exchange, self.judge(request, call), 0.0)
-                exchange.goaway(is_processed=True)
-            case Goaway():
-                exchange.goaway(is_processed=False)
-            case Reset(code=code):
-                exchange.reset(code)
+            case Goaway(last=last):
+                if last == "this":
+                    self._finish(request, call, exchange, self.judge(request, call), 0.0)
+                exchange.goaway(is_processed=last == "this")
+            case Reset() | Shaped() | Begin() | Streams() | Ping() | Leave():
+                self._act_on_connection(action, request, call, exchange)
             case _:
                 assert_never(action)
+
+    def _act_on_connection(
+        self,
+        action: Reset | Shaped | Begin | Streams | Ping | Leave,
+        request: SimRequest,
+        call: Call,
+        exchange: Exchange,
+    ) -> None:
+        match action:
+            case Reset(code=code, is_processed=is_processed):
+                if is_processed:
+                    self._record(request, call, self.judge(request, call))
+                exchange.reset(code)
+            case Shaped(status=status):
+                verdict = self._scripted(Answer(status or 200), request, call)
+                verdict.response.shape = Shape(
+                    action.frame_bytes,
+                    action.empty_last,
+                    action.split_headers,
+                    action.drip_seconds,
+                )
+                self._finish(request, call, exchange, verdict, 0.0)
+            case Begin(status=status, cuts=cuts):
+                verdict = self._scripted(Answer(status), request, call)
+                self._record(request, call, verdict)
+                exchange.begin(verdict.response)
+                if cuts:
+                    exchange.leave("fin")
+            case Streams(count=count):
+                exchange.announce(count)
+                self._finish(request, call, exchange, self.judge(request, call), 0.0)
+            case Ping():
+                exchange.ping()
+                self._finish(request, call, exchange, self.judge(request, call), 0.0)
+            case Leave():
+                self._end(action, request, call, exchange)
+            case _:
+                assert_never(action)
+
+    def _end(self, action: Leave, request: SimRequest, call: Call, exchange: Exchange) -> None:
+        if action.is_answered:
+            self._finish(request, call, exchange, self.judge(request, call), 0.0)
+        elif action.is_processed:
+            self._record(request, call, self.judge(request, call))
+        asyncio.get_running_loop().call_soon(exchange.leave, action.how)
 
     def _scripted(self, action: Answer | Garbage, request: SimRequest, call: Call) -> Verdict:
         """The scripted answer; a scripted success is one only for a request that deserves it."""
@@ -270,7 +358,11 @@ def _overridden(response: SimResponse, action: Answer) -> SimResponse:
     replaced = {name.lower(): value for name, value in action.headers.items()}
     if action.content_type is not None:
         replaced["content-type"] = action.content_type
-    kept = [(name, value) for name, value in response.headers if name not in replaced]
+    kept = [
+        (name, value.upper() if name in action.upper else value)
+        for name, value in response.headers
+        if name not in replaced and name not in action.without
+    ]
     return SimResponse(response.status, body, [*kept, *replaced.items()])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.simulators.devices import State
+from tests.simulators.devices import Device, State
 from tests.simulators.exchange import Http2Policy, SimRequest, SimResponse
 from tests.simulators.journal import readable
 from tests.simulators.simulator import Call, Simulator, SimulatorError, Verdict
@@ -32,10 +31,12 @@ from tests.simulators.webpush_personalities import (
     scripted_response,
     trouble_response,
 )
+from tests.simulators.webpush_seen import Seen
+from tests.simulators.webpush_store import Message, MessageStore
 
 BODY_BYTES_MAX = 4096
 TTL_SECONDS_MAX = 2_592_000
-MESSAGES_KEPT = 100_000
+MESSAGE_HEADERS = ("ttl", "topic", "urgency", "content-encoding", "content-type")
 PUSH = "/push/"
 MESSAGE = "/message/"
 URGENCIES = ("very-low", "low", "normal", "high")
@@ -67,6 +68,7 @@ class WebPushSettings(msgspec.Struct, forbid_unknown_fields=True):
     streams: int = 100
     requires_vapid: bool = True  # also for subscriptions without an applicationServerKey
     ttl_seconds_max: int = TTL_SECONDS_MAX
+    time_scale: float = 1.0  # TTLs, and Apple's hour, end so many times sooner
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class WebPushSimulator(Simulator):
         super().__init__(Http2Policy(streams=100))
         self.settings: WebPushSettings = WebPushSettings()
         self.origin = "https://localhost"  # set once the port is known
+        self._store = MessageStore()
         self._subscriptions: dict[str, _Subscription] = {}
         self._vapid = VapidVerifier()
         self.forget()
@@ -170,9 +173,15 @@ class WebPushSimulator(Simulator):
         response, shown_id = accepted_response(
             personality, f"{content.subscription.origin}{MESSAGE}{message_id}", ttl
         )
-        self._keep(message_id)
-        self._count(request)
-        return Verdict(response, accepted=True, id=shown_id)
+        fate = self._hand_over(request, call.devices[0], message_id, ttl)
+        self._seen.count(request, content.subscription.origin)
+        return Verdict(response, accepted=True, id=shown_id, note={"fate": fate})
+
+    def put_device(self, token: str, device: Device) -> Device:
+        """Set a subscription's state; a browser that is online again gets what waits for it."""
+        if device.presence == "online":
+            self._store.deliver(token)
+        return super().put_device(token, device)
 
     def refusal(
         self,
@@ -190,22 +199,18 @@ class WebPushSimulator(Simulator):
     def extra_stats(self) -> dict[str, Any]:
         return {
             "subscriptions": len(self._subscriptions),
-            "distinct_vapid_headers": len(self._vapid_headers),
-            "distinct_salts": len(self._salts),
-            "distinct_sender_keys": len(self._sender_keys),
-            "encrypted_bodies": self._encrypted_bodies,
+            **self._seen.stats(),
+            "messages": self._store.stats(),
         }
 
     def forget(self) -> None:
-        self._vapid_headers: set[str] = set()
-        self._salts: set[bytes] = set()
-        self._sender_keys: set[bytes] = set()
-        self._encrypted_bodies = 0
-        self._messages: OrderedDict[str, None] = OrderedDict()
+        self._seen = Seen(self.settings.time_scale)
+        self._store.clear()
 
     def configure(self, changes: dict[str, Any]) -> dict[str, Any]:
         shown = super().configure(changes)
         self.policy.streams = self.settings.streams
+        self._store.time_scale = self._seen.time_scale = self.settings.time_scale
         return shown
 
     # -- checks
@@ -238,33 +243,38 @@ class WebPushSimulator(Simulator):
             claims = self._vapid.check(header, subscription.origin, subscription.server_key)
         except BadVapidError as error:
             return {"scheme": "vapid_missing", "key": "vapid_key"}.get(error.kind, "vapid_bad")  # type: ignore[return-value]
+        if request.body and request.body[21:86] == self._vapid.key_of(header):
+            return "same_keys"
         contact = claims.get("sub")
         is_contact = isinstance(contact, str) and contact.startswith(("mailto:", "https:"))
         if subscription.personality == "apple":
             is_contact = isinstance(contact, str) and APPLE_SUB.fullmatch(contact) is not None
         return None if is_contact else "vapid_sub"
 
+    def _hand_over(self, request: SimRequest, device: str, message_id: str, ttl: int) -> str:
+        if self.devices.get(device).presence == "online":
+            self._store.pass_on(message_id, device)
+            return "delivered"
+        shown = [pair for pair in request.header_list if pair[0] in MESSAGE_HEADERS]
+        topic = request.headers.get("topic")
+        message = Message(device, topic, body=request.body, headers=shown)
+        return self._store.keep(message_id, message, ttl)
+
     def _manage_message(self, request: SimRequest) -> SimResponse:
-        """DELETE of a Location: the message resource of RFC 8030 §6.2."""
+        """The message resource of RFC 8030: GET as in §6.1 while it waits, DELETE as in §7.2."""
         message_id = request.path.removeprefix(MESSAGE)
-        if not request.path.startswith(MESSAGE) or message_id not in self._messages:
+        if not request.path.startswith(MESSAGE):
             return SimResponse(404)
-        if request.method != "DELETE":
-            return SimResponse(405, b"", [("allow", "DELETE")])
-        del self._messages[message_id]
-        return SimResponse(204)
-
-    def _keep(self, message_id: str) -> None:
-        self._messages[message_id] = None
-        if len(self._messages) > MESSAGES_KEPT:
-            self._messages.popitem(last=False)
-
-    def _count(self, request: SimRequest) -> None:
-        self._vapid_headers.add(request.headers.get("authorization", ""))
-        if request.body:
-            self._encrypted_bodies += 1
-            self._salts.add(request.body[:16])
-            self._sender_keys.add(request.body[21:86])
+        match request.method:
+            case "GET":
+                waiting = self._store.get(message_id)
+                if waiting is None:
+                    return SimResponse(404)
+                return SimResponse(200, waiting.body or b"", list(waiting.headers))
+            case "DELETE":
+                return SimResponse(204 if self._store.remove(message_id) else 404)
+            case _:
+                return SimResponse(405, b"", [("allow", "GET, DELETE")])
 
 
 def _header_trouble(request: SimRequest, personality: Personality) -> Trouble | None:

@@ -104,6 +104,10 @@ class VapidVerifier:
             raise BadVapidError("key")
         return claims
 
+    def key_of(self, header: str) -> bytes:
+        """The public key of a header that was checked."""
+        return self._verified[header][1]
+
 
 def _verify(header: str) -> tuple[dict[str, Any], bytes]:
     scheme, _, rest = header.partition(" ")

@@ -21,6 +21,7 @@ Trouble = Literal[
     "bad_encoding",
     "too_large",
     "undecryptable",
+    "same_keys",
     "vapid_missing",
     "vapid_bad",
     "vapid_sub",
@@ -41,6 +42,7 @@ USUAL: dict[Trouble, int] = {
     "bad_encoding": 400,
     "too_large": 413,
     "undecryptable": 400,  # a real service cannot know; here the browser's key is at hand
+    "same_keys": 400,  # RFC 8292 §3.2: the message's key must not be the one that signs
     "vapid_missing": 401,
     "vapid_bad": 403,
     "vapid_sub": 403,
@@ -112,6 +114,8 @@ GOOGLE: dict[Trouble, tuple[int, str]] = {
     "gone": (410, "push subscription has unsubscribed or expired."),
 }
 
+TTL_CONFLICT = "Ttl value conflicts with X-WNS-Cache-Policy."
+
 
 def trouble_response(personality: Personality, trouble: Trouble) -> SimResponse:
     """The answer of that service to that fault."""
@@ -137,11 +141,9 @@ def scripted_response(personality: Personality, status: int, reason: str | None)
     """That service's body for a scripted status; `reason` is its errno, reason or text."""
     match personality:
         case "mozilla":
-            errno = (
-                int(reason)
-                if reason and reason.isdecimal()
-                else MOZILLA_ERRNO_BY_STATUS.get(status)
-            )
+            errno = None if reason == "null" else MOZILLA_ERRNO_BY_STATUS.get(status)
+            if reason and reason.isdecimal():
+                errno = int(reason)
             return _mozilla(status, errno, reason or "scripted")
         case "apple":
             usual = next(
@@ -197,8 +199,8 @@ def _apple(status: int, reason: str) -> SimResponse:
 
 def _wns(status: int, text: str) -> SimResponse:
     headers = [("x-wns-status", "dropped"), ("x-wns-debug-trace", "SIM")]
-    if text == "ttl_conflict":
-        headers.append(("x-wns-error-description", "Ttl value conflicts with X-WNS-Cache-Policy."))
+    if text in {"ttl_conflict", TTL_CONFLICT}:
+        headers.append(("x-wns-error-description", TTL_CONFLICT))
     elif status in (406, 429):
         headers += [("retry-after", "900"), ("x-wns-notificationstatus", "channelthrottled")]
     else:

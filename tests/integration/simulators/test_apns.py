@@ -6,14 +6,18 @@ import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import aioapns.connection
+import httpx
 import jwt
 import pytest
 from aioapns import APNs, NotificationRequest, PushType
 
 from tests.integration.simulators.conftest import KeyPair, Running
+from tests.push_certificates import make_push_certificate
+from tests.simulators.apns import TOPIC_SUFFIX
 
 TOPIC = "com.example.app"
 DEVICE = "ab" * 32
@@ -185,6 +189,76 @@ async def test_the_log_comes_in_pages(keys: Running, apns_key: KeyPair) -> None:
     assert len((await keys.get("/apns/seen?notification_id=n-1"))["entries"]) == 3
 
 
+@pytest.mark.parametrize("push_type", [name for name in TOPIC_SUFFIX if name != "mdm"])
+async def test_a_push_type_has_its_topic(keys: Running, apns_key: KeyPair, push_type: str) -> None:
+    headers = {
+        "authorization": f"bearer {provider_token(apns_key)}",
+        "apns-push-type": push_type,
+        "apns-priority": "5",
+    }
+    right, wrong = TOPIC + TOPIC_SUFFIX[push_type], TOPIC + ".other"
+
+    taken = await curl(keys, DEVICE, headers | {"apns-topic": right}, json.dumps(PAYLOAD))
+    refused = await curl(keys, DEVICE, headers | {"apns-topic": wrong}, json.dumps(PAYLOAD))
+
+    assert taken[0] == 200
+    assert refused[:2] == (400, "TopicDisallowed")
+
+
+@pytest.mark.parametrize(
+    ("known", "push_type", "expected"),
+    [
+        ({}, "alert", (200, None)),
+        ({}, "mdm", (200, None)),
+        ({}, "location", (400, "TopicDisallowed")),
+        ({"topics": ["com.example.other"]}, "alert", (400, "TopicDisallowed")),
+        ({"is_revoked": True}, "alert", (403, "BadCertificate")),
+        ({"environments": ["sandbox"]}, "alert", (403, "BadCertificateEnvironment")),
+    ],
+)
+async def test_a_certificate_takes_the_place_of_a_token(
+    simulators: Running,
+    tmp_path: Path,
+    known: dict[str, object],
+    push_type: str,
+    expected: tuple[int, str | None],
+) -> None:
+    made = make_push_certificate()
+    file = tmp_path / "push.pem"
+    file.write_text(made.certificate + made.private_key)
+    await simulators.put("/apns/certificates", {"certificate_pem": made.certificate} | known)
+    suffix = TOPIC_SUFFIX[push_type]
+    headers = {"apns-push-type": push_type, "apns-topic": TOPIC + suffix}
+
+    answer = await curl(
+        simulators, DEVICE, headers, json.dumps(PAYLOAD), flags=("--cert", str(file))
+    )
+
+    assert answer[:2] == expected
+
+
+async def test_a_connection_speaks_for_the_key_of_its_first_push(
+    keys: Running, apns_key: KeyPair
+) -> None:
+    context = ssl.create_default_context(cafile=str(keys.certificates.ca_file))
+    url = f"{keys.urls['apns_url']}/3/device/{DEVICE}"
+    async with httpx.AsyncClient(http1=False, http2=True, verify=context) as client:
+        answers = [
+            await client.post(
+                url,
+                json=PAYLOAD,
+                headers={
+                    "authorization": f"bearer {provider_token(apns_key, kid=kid)}",
+                    "apns-topic": TOPIC,
+                },
+            )
+            for kid in ("KEYID12345", "KEYID54321")
+        ]
+
+    assert answers[0].status_code == 200
+    assert answers[1].json() == {"reason": "UnrelatedKeyIdInToken"}
+
+
 def provider_token(
     key: KeyPair, claims: dict[str, object] | None = None, kid: str = "KEYID12345"
 ) -> str:
@@ -193,17 +267,23 @@ def provider_token(
 
 
 async def curl(
-    running: Running, device: str, headers: dict[str, str], body: str, host: str = "apns_url"
+    running: Running,
+    device: str,
+    headers: dict[str, str],
+    body: str,
+    host: str = "apns_url",
+    *,
+    flags: tuple[str, ...] = (),
 ) -> tuple[int, str | None, dict[str, list[str]]]:
     """Status, reason and headers as curl saw them over HTTP/2."""
-    flags = ["--silent", "--show-error", "--http2", "--max-time", "10"]
-    flags += ["--cacert", str(running.certificates.ca_file)]
-    flags += ["--write-out", "\n%{http_code} %{http_version}\n%{header_json}", "--data", "@-"]
+    options = ["--silent", "--show-error", "--http2", "--max-time", "10", *flags]
+    options += ["--cacert", str(running.certificates.ca_file)]
+    options += ["--write-out", "\n%{http_code} %{http_version}\n%{header_json}", "--data", "@-"]
     for name, value in headers.items():
-        flags += ["--header", f"{name}: {value}"] if value else ["--header", f"{name};"]
+        options += ["--header", f"{name}: {value}"] if value else ["--header", f"{name};"]
     url = f"{running.urls[host]}/3/device/{device}"
     process = await asyncio.create_subprocess_exec(
-        "curl", *flags, url, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        "curl", *options, url, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate(body.encode())
     assert process.returncode == 0

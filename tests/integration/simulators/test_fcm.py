@@ -10,6 +10,7 @@ import jwt
 import pytest
 
 from tests.integration.simulators.conftest import KeyPair, Running
+from tests.simulators.fcm import GOOGLE_LIMITS
 
 EMAIL = "sender@demo.iam.gserviceaccount.com"
 GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"
@@ -208,3 +209,50 @@ async def bearer(fcm: httpx.AsyncClient, key: KeyPair) -> dict[str, str]:
 def error_codes(response: httpx.Response) -> list[str]:
     details = response.json().get("error", {}).get("details", [])
     return [detail["errorCode"] for detail in details if "errorCode" in detail]
+
+
+async def test_googles_limits_hold_when_they_are_on(
+    fcm: httpx.AsyncClient, simulators: Running, google_key: KeyPair
+) -> None:
+    usual = await simulators.get("/fcm/settings")
+    await simulators.put("/fcm/settings", GOOGLE_LIMITS)
+    headers = await bearer(fcm, google_key)
+
+    statuses = [
+        (await fcm.post(SEND, json=message(), headers=headers)).status_code for _ in range(500)
+    ]
+
+    await simulators.put("/fcm/settings", usual)
+    assert set(statuses) == {200, 429}  # 240 a minute, and a minute may end within
+    assert statuses[:240] == [200] * 240
+
+
+async def test_a_topic_has_a_limit_of_its_own(
+    fcm: httpx.AsyncClient, simulators: Running, google_key: KeyPair
+) -> None:
+    usual = await simulators.get("/fcm/settings")
+    await simulators.put("/fcm/settings", {"topic_fanouts_per_minute": 1, "device_per_minute": 1})
+    headers = await bearer(fcm, google_key)
+    to_topic = {"message": {"topic": "news", "data": {"a": "b"}}}
+
+    answers = [await fcm.post(SEND, json=to_topic, headers=headers) for _ in range(4)]
+
+    await simulators.put("/fcm/settings", usual)
+    assert answers[0].status_code == 200
+    assert error_codes(next(a for a in answers if a.status_code == 429)) == ["QUOTA_EXCEEDED"]
+
+
+async def test_collapsible_messages_beyond_a_burst_come_late(
+    fcm: httpx.AsyncClient, simulators: Running, google_key: KeyPair
+) -> None:
+    usual = await simulators.get("/fcm/settings")
+    await simulators.put("/fcm/settings", {"collapsible_burst": 2})
+    headers = await bearer(fcm, google_key)
+    collapsible = message(android={"collapseKey": "k"})
+
+    for content in (collapsible, collapsible, collapsible, message()):
+        assert (await fcm.post(SEND, json=content, headers=headers)).status_code == 200
+
+    await simulators.put("/fcm/settings", usual)
+    delayed = [entry.get("delayed", False) for entry in await simulators.entries("fcm")]
+    assert delayed == [False, False, True, False]
