@@ -17,6 +17,8 @@ from shared.clock import utc_now
 from shared.domain.credentials import Credential
 from shared.domain.devices import Device, Provider
 from shared.providers.registry import Adapters, ProviderSettings, create_adapters
+from tests.contract.belongings import Belongings
+from tests.eventually import eventually
 from tests.simulators.certificates import Certificates, write_certificates
 from tests.unit.shared.providers.builders import (
     APNS_KEY,
@@ -31,7 +33,7 @@ from tests.unit.shared.providers.builders import (
 )
 
 START_SECONDS = 30.0
-TIMEOUT_SECONDS = 1.0  # of the adapters under test
+TIMEOUT_SECONDS = 0.8  # of the adapters under test
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,15 @@ class Simulators:
 
     async def script(self, simulator: str, action: dict[str, Any], **rule: Any) -> None:
         await self.call("POST", f"/{simulator}/rules", {"action": action, **rule})
+
+    async def clear_rules(self) -> None:
+        for provider in SETUPS:
+            await self.call("DELETE", f"/{provider}/rules")
+
+    async def has_no_open_stream(self) -> bool:
+        """But those of connections that nobody answers on, which end with them."""
+        stats = [await self.call("GET", f"/{provider}/stats") for provider in SETUPS]
+        return all(one["streams_open"] == 0 for one in stats)
 
     async def log(self, simulator: str) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = (await self.call("GET", f"/{simulator}/log"))["entries"]
@@ -85,7 +96,10 @@ async def simulators(
         line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
         assert b"ready" in line
         urls = _read_urls(ready_file)
-        async with httpx.AsyncClient(base_url=urls["admin_url"], trust_env=False) as admin:
+        one = httpx.Limits(max_connections=1)  # so that descriptors can be counted
+        async with httpx.AsyncClient(
+            base_url=urls["admin_url"], trust_env=False, limits=one
+        ) as admin:
             yield Simulators(urls, certificates, admin)
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -106,8 +120,19 @@ async def fresh(simulators: Simulators) -> Simulators:
 
 
 @pytest.fixture
-async def adapters(simulators: Simulators) -> AsyncIterator[Adapters]:
-    settings = ProviderSettings(
+async def adapters(fresh: Simulators) -> AsyncIterator[Adapters]:
+    """Four adapters that must leave nothing behind: no task, no descriptor, no open stream."""
+    before = Belongings.now()
+    created = create_adapters(provider_settings_of(fresh, TIMEOUT_SECONDS), utc_now)
+    yield created
+    await fresh.clear_rules()
+    await eventually(fresh.has_no_open_stream, within_seconds=5, what="no open stream")
+    await created.aclose()
+    await eventually(before.are_all, within_seconds=5, what="no task, no descriptor")
+
+
+def provider_settings_of(simulators: Simulators, timeout_seconds: float) -> ProviderSettings:
+    return ProviderSettings(
         apns_production_url=simulators.urls["apns_url"],
         apns_sandbox_url=simulators.urls["apns_sandbox_url"],
         fcm_url=simulators.urls["fcm_url"],
@@ -115,12 +140,9 @@ async def adapters(simulators: Simulators) -> AsyncIterator[Adapters]:
         pushy_url=simulators.urls["pushy_url"],
         webpush_allowed_hosts=("localhost",),
         ca_file=str(simulators.certificates.ca_file),
-        timeout_seconds=TIMEOUT_SECONDS,
+        timeout_seconds=timeout_seconds,
         is_local=True,
     )
-    created = create_adapters(settings, utc_now)
-    yield created
-    await created.aclose()
 
 
 async def _apns(simulators: Simulators) -> Target:
@@ -132,7 +154,7 @@ async def _apns(simulators: Simulators) -> Target:
         "topics": [credential.topic],
     }
     await simulators.call("PUT", "/apns/keys", key)
-    return Target("apns", make_device(), credential, APNS_TOKEN)
+    return Target("apns", make_device(apns_environment="production"), credential, APNS_TOKEN)
 
 
 async def _fcm(simulators: Simulators) -> Target:
