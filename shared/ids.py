@@ -62,6 +62,11 @@ def receipt_id(chunk: UUID, index: int) -> UUID:
     return uuid5(_NAMESPACE, f"{chunk}:{index}")
 
 
+def deactivation_id(device_id: UUID, at: datetime) -> UUID:
+    """The one receipt id of a device's deactivation at an instant, which has whole milliseconds."""
+    return uuid5(_NAMESPACE, f"{device_id}:deactivated:{at.timestamp():.3f}")
+
+
 def content_id(content: bytes) -> UUID:
     """An id that the same bytes always get."""
     return uuid5(_NAMESPACE, hashlib.sha256(content).hexdigest())

@@ -8,6 +8,7 @@ import sys
 import uvloop
 
 from shared.logs import configure, get_logger
+from shared.outbound.turns import take_short_turns
 from shared.queue.connection import TopologyWrong
 from shared.settings import SettingsError, load
 from shared.storage.keys import WrongKeyRing
@@ -26,6 +27,7 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"fanfare worker: {error}")
     configure(settings.log_level, settings.log_format)
+    take_short_turns()
     try:
         uvloop.run(work(settings))
     except (TopologyWrong, WrongKeyRing) as error:

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
-import msgspec
-
 from shared.clock import Clock, utc_now
 from shared.crypto.keyring import Keyring
 from shared.domain.devices import PROVIDERS
 from shared.domain.notifications import Lane
 from shared.outbound.addresses import AddressPolicy
 from shared.outbound.transport import Transport
+from shared.outbound.webhooks import CONNECT_SECONDS, TIMEOUT_SECONDS
 from shared.providers.pushy_api import PushyApi
 from shared.providers.registry import (
     Adapters,
@@ -24,27 +23,16 @@ from shared.providers.registry import (
 )
 from shared.queue import topology
 from shared.queue.publisher import Publisher
-from shared.storage.apps import AppRepository
-from shared.storage.chunks import ChunkRepository
-from shared.storage.credentials import CredentialRepository
-from shared.storage.dead_letters import DeadLetterRepository
-from shared.storage.deletions import DeletionRepository
-from shared.storage.devices import DeviceRepository
-from shared.storage.due import DueRepository
-from shared.storage.enrolments import EnrolmentRepository
-from shared.storage.firings import FiringRepository
 from shared.storage.keys import KeyRepository
-from shared.storage.leases import LeaseRepository
-from shared.storage.mongo import Database, connect
-from shared.storage.receipts import ReceiptRepository
-from shared.storage.sends import SendRepository
-from shared.storage.sessions import SessionRepository
+from shared.storage.mongo import connect
 from worker.consumer import Consumer, Subscription
 from worker.credential_notes import CredentialNotes
+from worker.deactivations import Deactivations
 from worker.delivery import Spine, Tools
 from worker.firing import Firings
 from worker.flow import Slots
 from worker.handlers import DeadHandler, PushHandler, hook_handler
+from worker.holding import Holding
 from worker.leasing import Leases
 from worker.lifecycle import Worker
 from worker.loading import Loader
@@ -52,7 +40,11 @@ from worker.patience import stored
 from worker.postponing import Postponer
 from worker.presence import PresenceSweep
 from worker.progress import ProgressWriter
-from worker.receipts import ReceiptBook, ReceiptPoster
+from worker.receipt_book import ReceiptBook
+from worker.receipt_lanes import CALLS_IN_FLIGHT_MAX, ReceiptLanes
+from worker.receipt_poster import PostingRecords, ReceiptPoster
+from worker.records import Repositories, open_repositories
+from worker.refusals import Refusals
 from worker.retry import RetryPolicy
 from worker.scheduler import Records, Scheduler
 from worker.settings import WorkerSettings
@@ -65,50 +57,13 @@ LAST_WRITES_SECONDS = 5.0
 LO_PREFETCH = 3  # one message may hold 50 chunks of 100 deliveries
 
 
-class Repositories(msgspec.Struct, frozen=True, kw_only=True):
-    """Every collection that a worker touches."""
-
-    apps: AppRepository
-    chunks: ChunkRepository
-    credentials: CredentialRepository
-    dead_letters: DeadLetterRepository
-    deletions: DeletionRepository
-    devices: DeviceRepository
-    due: DueRepository
-    enrolments: EnrolmentRepository
-    firings: FiringRepository
-    leases: LeaseRepository
-    receipts: ReceiptRepository
-    sends: SendRepository
-    sessions: SessionRepository
-
-
-def open_repositories(database: Database, keyring: Keyring, clock: Clock) -> Repositories:
-    devices = DeviceRepository(database, keyring, clock)
-    return Repositories(
-        apps=AppRepository(database, keyring),
-        chunks=ChunkRepository(database),
-        credentials=CredentialRepository(database, keyring, clock),
-        dead_letters=DeadLetterRepository(database),
-        deletions=DeletionRepository(database),
-        devices=devices,
-        due=DueRepository(database, clock),
-        enrolments=EnrolmentRepository(database, clock),
-        firings=FiringRepository(database),
-        leases=LeaseRepository(database),
-        receipts=ReceiptRepository(database, clock),
-        sends=SendRepository(database),
-        sessions=SessionRepository(database, devices),
-    )
-
-
 @asynccontextmanager
 async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> AsyncIterator[Worker]:
     """A worker with its connections, which are closed again behind it."""
     worker_id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     adapters = create_adapters(provider_settings(settings), clock)
     pushy = create_pushy_api(provider_settings(settings))
-    hooks_transport = Transport(ca_file=settings.ca_file, allow_http=settings.is_local)
+    hooks_transport = create_hooks_transport(settings)
     publisher = Publisher(settings.amqp_url, name="fanfare worker, publisher")
     async with connect(settings) as database:
         keyring = Keyring.from_settings(settings)
@@ -122,7 +77,8 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
             hook_levels=settings.hook_levels_seconds,
         )
         leases = Leases(records.chunks, worker_id)
-        notes = CredentialNotes(records.credentials, clock)
+        notes = CredentialNotes(records.credentials, records.due, clock)
+        holding = Holding(records.holds, clock)
         spine = create_spine(
             settings,
             records,
@@ -130,31 +86,27 @@ async def create_worker(settings: WorkerSettings, clock: Clock = utc_now) -> Asy
             leases=leases,
             postponer=postponer,
             notes=notes,
+            holding=holding,
             clock=clock,
         )
-        poster = ReceiptPoster(
-            records.receipts,
-            records.apps,
-            transport=hooks_transport,
-            addresses=AddressPolicy(allow_loopback=settings.is_local),
-            postponer=postponer,
-            clock=clock,
-        )
+        lanes = create_lanes(settings, records, hooks_transport, postponer, clock)
         scheduler = create_scheduler(settings, records, publisher, clock, worker_id)
         draining = asyncio.Event()
         subscriptions = [
             *_deliver(settings, spine, draining),
-            *_hooks(settings, poster),
+            *_hooks(settings, lanes),
             *_dead(settings, spine, records, postponer, clock),
         ]
-        background = [leases.keep_renewing, notes.keep_writing]
+        background = [leases.keep_renewing, notes.keep_writing, holding.keep_telling]
         if "scheduler" in settings.worker_roles:
             firings = create_firings(records, publisher, clock)
             presence = create_presence(settings, records, pushy, clock)
-            background += [scheduler.run, firings.run, presence.run]
+            deactivations = create_deactivations(records, postponer, clock, worker_id)
+            background += [scheduler.run, firings.run, presence.run, deactivations.run]
         try:
             yield Worker(settings, create_consumer(settings, subscriptions, draining), background)
         finally:
+            await lanes.aclose(TIMEOUT_SECONDS)
             await spine.aclose(LAST_WRITES_SECONDS)
             await scheduler.aclose()
             await publisher.aclose()
@@ -178,6 +130,7 @@ def create_spine(
     leases: Leases,
     postponer: Postponer,
     notes: CredentialNotes,
+    holding: Holding,
     clock: Clock,
 ) -> Spine:
     receipts = ReceiptBook(records.receipts, postponer, clock)
@@ -190,12 +143,62 @@ def create_spine(
             policy=RetryPolicy(
                 settings.retry_levels_seconds, park_seconds=settings.worker_park_seconds
             ),
-            safety=TokenSafety(records.devices, clock),
+            devices=records.devices,
+            safety=TokenSafety(records.devices, records.credentials, holding, clock),
             progress=ProgressWriter(records.chunks),
             settlement=Settlement(records.chunks, records.dead_letters, receipts, postponer, clock),
             notes=notes,
+            refusals=Refusals(
+                clock,
+                fresh_seconds=settings.worker_park_seconds,
+                probe_seconds=2 * settings.provider_timeout_seconds,
+            ),
             clock=clock,
         )
+    )
+
+
+def create_hooks_transport(settings: WorkerSettings) -> Transport:
+    """One endpoint's connections are bounded by its calls: many apps may share a host."""
+    return Transport(
+        ca_file=settings.ca_file,
+        allow_http=settings.is_local,
+        connect_timeout=CONNECT_SECONDS,
+        max_connections=CALLS_IN_FLIGHT_MAX,
+        max_connections_per_host=CALLS_IN_FLIGHT_MAX,
+    )
+
+
+def create_lanes(
+    settings: WorkerSettings,
+    records: Repositories,
+    transport: Transport,
+    postponer: Postponer,
+    clock: Clock,
+) -> ReceiptLanes:
+    poster = ReceiptPoster(
+        PostingRecords(
+            calls=records.receipt_calls,
+            attempts=records.receipt_attempts,
+            webhooks=records.webhooks,
+        ),
+        transport=transport,
+        addresses=AddressPolicy(allow_loopback=settings.is_local),
+        postponer=postponer,
+        clock=clock,
+    )
+    return ReceiptLanes(records.receipt_calls, records.apps, poster, clock)
+
+
+def create_deactivations(
+    records: Repositories, postponer: Postponer, clock: Clock, worker_id: str
+) -> Deactivations:
+    return Deactivations(
+        records.leases,
+        records.deactivations,
+        records.apps,
+        ReceiptBook(records.receipts, postponer, clock),
+        worker_id=worker_id,
     )
 
 
@@ -207,12 +210,13 @@ def create_scheduler(
     worker_id: str,
 ) -> Scheduler:
     looked_at = Records(
+        credentials=records.credentials,
         deletions=records.deletions,
         leases=records.leases,
         due=records.due,
         sends=records.sends,
         chunks=records.chunks,
-        receipts=records.receipts,
+        receipt_calls=records.receipt_calls,
     )
     return Scheduler(
         looked_at,
@@ -267,10 +271,10 @@ def _deliver(settings: WorkerSettings, spine: Spine, draining: asyncio.Event) ->
     return [*lanes, Subscription(topology.SUSPECT_QUEUE, 1, suspects)]
 
 
-def _hooks(settings: WorkerSettings, poster: ReceiptPoster) -> list[Subscription]:
+def _hooks(settings: WorkerSettings, lanes: ReceiptLanes) -> list[Subscription]:
     if "hooks" not in settings.worker_roles:
         return []
-    return [Subscription(topology.HOOK_QUEUE, HOOK_PREFETCH, hook_handler(poster))]
+    return [Subscription(topology.HOOK_QUEUE, HOOK_PREFETCH, hook_handler(lanes))]
 
 
 def _dead(

@@ -18,12 +18,15 @@ from shared.providers.registry import Adapters
 from shared.queue import topology
 from shared.queue.messages import Pointer
 from shared.storage.chunks import DeliveryProgress, Lease
+from shared.storage.devices import DeviceRepository
 from worker.credential_notes import CredentialNotes
 from worker.flow import Slots
 from worker.leasing import Done, Held, Leased, Leases
-from worker.loading import Loaded, Loader
+from worker.loading import Loaded, Loader, View
+from worker.patience import stored
 from worker.plan import Push, asked, due_now, forgotten, guard
 from worker.progress import ProgressWriter
+from worker.refusals import Refusals, party_of
 from worker.retry import AgainNow, Later, RetryPolicy, Settle, Situation, Step
 from worker.settlement import ChunkResult, Settlement
 from worker.token_safety import TokenSafety
@@ -42,10 +45,12 @@ class Tools(msgspec.Struct, frozen=True, kw_only=True):
     adapters: Adapters
     slots: dict[Provider, Slots]
     policy: RetryPolicy
+    devices: DeviceRepository
     safety: TokenSafety
     progress: ProgressWriter
     settlement: Settlement
     notes: CredentialNotes
+    refusals: Refusals
     clock: Clock
 
 
@@ -121,8 +126,9 @@ class Spine:
         chunk = leased.chunk
         loaded = await self._tools.loader.load(chunk)
         due = due_now(chunk, pointer, self._tools.clock())
+        view = View(self._tools.loader, loaded, self._tools.clock)
         made = await asyncio.gather(
-            *(self._attempt(loaded, leased.lease, i, attempt) for i, attempt in due.items()),
+            *(self._attempt(view, leased.lease, i, attempt) for i, attempt in due.items()),
             return_exceptions=True,
         )
         progress = dict(forgotten(chunk, pointer))
@@ -144,11 +150,14 @@ class Spine:
         if failures:
             raise failures[0]
 
-    async def _attempt(self, loaded: Loaded, lease: Lease, index: int, attempt: int) -> Progress:
-        step, attempts = await self._step(loaded, index, attempt)
-        progress = progress_of(step, attempts, self._tools.clock())
+    async def _attempt(self, view: View, lease: Lease, index: int, attempt: int) -> Progress:
+        step, attempts, loaded = await self._step(view, index, attempt)
+        credential = loaded.sender.credential
+        fingerprint = "" if credential is None else credential.fingerprint
+        progress = progress_of(step, attempts, self._tools.clock(), fingerprint)
         row = DeliveryProgress(lease.owner, lease.chunk_id, index, progress)
         await asyncio.shield(self._tools.progress.write(row))  # an answer is not forgotten
+        await self._remember_environment(loaded, index, step)
         log.debug(
             "delivery.attempted",
             chunk_id=lease.chunk_id,
@@ -160,16 +169,34 @@ class Spine:
         )
         return progress
 
-    async def _step(self, loaded: Loaded, index: int, attempt: int) -> tuple[Settle | Later, int]:
-        """What becomes of a delivery, and how many attempts it has had then."""
+    async def _remember_environment(self, loaded: Loaded, index: int, step: Settle | Later) -> None:
+        """The next push goes at once to the host that took this one."""
+        device = loaded.devices.get(loaded.chunk.targets[index].device_id)
+        environment = step.apns_environment if isinstance(step, Settle) else None
+        if device is not None and environment is not None:
+            await stored(
+                lambda: self._tools.devices.remember_environment(
+                    device.app_id, device.device_id, environment, token_hash=device.token_hash
+                )
+            )
+
+    async def _step(
+        self, view: View, index: int, attempt: int
+    ) -> tuple[Settle | Later, int, Loaded]:
+        """What becomes of a delivery, how many attempts it has had then, and what that rests on."""
+        loaded = view.loaded
         before = loaded.chunk.attempts_of(index)
         guarded = guard(loaded, index, self._tools.clock())
         if isinstance(guarded, Settle):
-            return guarded, before
+            return guarded, before, loaded
         async with self._tools.slots[loaded.chunk.provider].take(loaded.chunk.lane):
+            loaded = await view.of_now()
+            guarded = guard(loaded, index, self._tools.clock())
+            if isinstance(guarded, Settle):
+                return guarded, before, loaded
             step = await self._send(guarded, loaded, attempt)
         spent = isinstance(step, Settle) or step.spends_attempt
-        return step, attempt if spent else before
+        return step, attempt if spent else before, loaded
 
     async def _send(self, push: Push, loaded: Loaded, attempt: int) -> Settle | Later:
         sent_at = self._tools.clock()
@@ -205,11 +232,17 @@ class Spine:
         credential = loaded.sender.credential
         if credential is None:
             return Misconfigured("no_credential")
+        party = party_of(push.device, credential)
+        refused = self._tools.refusals.standing(party)
+        if refused is not None:
+            return refused
         provider = loaded.chunk.provider
         outcome = await self._tools.adapters.send(
             provider, push.notification, push.device, credential
         )
         self._tools.notes.note(loaded.chunk.app_id, provider, credential.fingerprint, outcome)
+        if self._tools.refusals.note(party, outcome):
+            self._tools.notes.recovered(loaded.chunk.app_id, provider)
         return outcome
 
 
@@ -226,8 +259,10 @@ def _note(loaded: Loaded, progress: dict[int, Progress], due: Collection[int]) -
     )
 
 
-def progress_of(step: Settle | Later, attempts: int, now: datetime) -> Progress:
-    """The step as the record keeps it."""
+def progress_of(
+    step: Settle | Later, attempts: int, now: datetime, fingerprint: str = ""
+) -> Progress:
+    """The step as the record keeps it; `fingerprint` is the credential's, "" for none."""
     match step:
         case Settle():
             return Progress(
@@ -241,6 +276,9 @@ def progress_of(step: Settle | Later, attempts: int, now: datetime) -> Progress:
             )
         case Later():
             due_at = now + timedelta(seconds=step.wait_seconds)
-            return Progress("accepted", step.reason, attempts, None, now, due_at)
+            parked_under = None if step.spends_attempt else fingerprint
+            return Progress(
+                "accepted", step.reason, attempts, None, now, due_at, parked_under=parked_under
+            )
         case _:
             assert_never(step)

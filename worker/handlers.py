@@ -13,7 +13,7 @@ from worker.consumer import Handler, Incoming, Verdict
 from worker.delivery import Spine
 from worker.patience import stored
 from worker.postponing import Postponer
-from worker.receipts import ReceiptPoster
+from worker.receipt_lanes import ReceiptLanes
 
 CHUNKS_AT_ONCE: dict[Lane, int] = {"hi": 1_000, "lo": 50}
 
@@ -48,14 +48,14 @@ class PushHandler:
             return True
 
 
-def hook_handler(poster: ReceiptPoster) -> Handler:
-    """Makes the webhook call that a message names."""
+def hook_handler(lanes: ReceiptLanes) -> Handler:
+    """Has what an app's webhook is to be told posted; the record knows what is left of that."""
 
     async def handle(incoming: Incoming) -> Verdict:
         message = decode_hook(incoming.body)
         if message is None:
             return "unreadable"
-        await poster.post(message)
+        lanes.ring(message.app_id)
         return "done"
 
     return handle

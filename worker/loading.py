@@ -24,6 +24,7 @@ from worker.patience import stored
 log = get_logger(__name__)
 
 _FRESH = timedelta(seconds=2)  # changes to an app reach every worker within 5 s
+_STALE = timedelta(seconds=4)
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -41,6 +42,22 @@ class Loaded(msgspec.Struct, frozen=True):
     send: Send | None
     devices: dict[UUID, Device]
     sender: Sender
+
+
+class View:
+    """A chunk's surroundings, read again once they are older than what a push may rest on."""
+
+    def __init__(self, loader: "Loader", loaded: Loaded, clock: Clock) -> None:
+        self.loaded = loaded
+        self._loader, self._clock = loader, clock
+        self._reading = asyncio.Lock()
+
+    async def of_now(self) -> Loaded:
+        """For a delivery that waited for a slot: app, credential, device may have changed."""
+        async with self._reading:
+            if self._clock() - self.loaded.sender.read_at >= _STALE:
+                self.loaded = await self._loader.load(self.loaded.chunk)
+        return self.loaded
 
 
 class Loader:

@@ -53,7 +53,7 @@ def guard(loaded: Loaded, index: int, now: datetime) -> Push | Settle:
         return Settle(state="cancelled", reason=CANCELLED_BY_CALLER)
     notification = loaded.send.notification(target.notification)
     if now >= _last_moment(notification):
-        return Settle(state="expired", reason="deadline")
+        return Settle(state="expired", reason=_kept_waiting_by(loaded, index) or "deadline")
     if not app.enabled:
         return Settle(state="cancelled", reason="push_not_enabled")
     if device is not None and device.token == "":
@@ -63,6 +63,12 @@ def guard(loaded: Loaded, index: int, now: datetime) -> Push | Settle:
     if device.user_id != notification.user_id:
         return Settle(state="unregistered", reason="device_changed_hands")
     return Push(notification, device)
+
+
+def _kept_waiting_by(loaded: Loaded, index: int) -> str | None:
+    """What was wrong with the credential of a delivery that was parked to its end."""
+    progress = loaded.chunk.progress.get(index)
+    return None if progress is None or progress.parked_under is None else progress.reason
 
 
 def _last_moment(notification: Notification) -> datetime:

@@ -1,16 +1,33 @@
-"""Waiting: short waits are level queues of the broker, long ones are due rows in MongoDB."""
+"""Waiting: short waits are level queues of the broker, long ones are due rows in MongoDB.
+
+What waits for a credential is a due row too, however short its wait: those can be woken.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
+
+import msgspec
 
 from shared.clock import Clock
+from shared.ids import content_id
 from shared.queue import topology
 from shared.queue.messages import Pointer
 from shared.queue.pointers import Routed, publications, single
 from shared.queue.publisher import Publication, Publisher
-from shared.storage.due import DueMessage, DueRepository
+from shared.storage.due import DueMessage, DueRepository, Parked
 from worker.patience import stored
+
+_LEVEL_LONGER_MAX = 1.25  # a wait that was cut by a fifth still fits the level of its schedule
+
+
+class ParkedPointer(msgspec.Struct, frozen=True):
+    """A pointer that is to arrive once a credential changes, or after the wait."""
+
+    routed: Routed
+    wait_seconds: float
+    parked: Parked
 
 
 class Postponer:
@@ -49,15 +66,24 @@ class Postponer:
                     publications([routed for routed, _ in items]), level, topology.retry_exchange
                 )
 
+    async def park(self, waiting: Sequence[ParkedPointer]) -> None:
+        """Have pointers wait for their credential; what is parked already stays one row."""
+        rows = [
+            self._row(publication, pointer.wait_seconds, pointer.parked)
+            for pointer in waiting
+            for publication in publications([pointer.routed])
+        ]
+        await stored(lambda: self._due.put(rows))
+
     async def postpone_one(self, pointer: Pointer, routing_key: str) -> None:
         """Have a pointer come back to its queue after the shortest wait."""
         message = single(pointer, routing_key)
         await self._publish([message], self._retry_levels[0], topology.retry_exchange)
 
     async def postpone_hook(self, publication: Publication, wait_seconds: float) -> None:
-        """The same for one webhook call."""
+        """Ring an app's bell after the wait; a level is taken that is not much longer than it."""
         level = level_for(wait_seconds, self._hook_levels)
-        if level is None:
+        if level is None or level > wait_seconds * _LEVEL_LONGER_MAX:
             await self._remember([(publication, wait_seconds)])
         else:
             await self._publish([publication], level, topology.hook_retry_exchange)
@@ -88,17 +114,24 @@ class Postponer:
         )
 
     async def _remember(self, late: Sequence[tuple[Publication, float]]) -> None:
-        now = self._clock()
-        rows = [
-            DueMessage(
-                due_at=now + timedelta(seconds=wait),
-                exchange=message.exchange,
-                routing_key=message.routing_key,
-                body=message.body,
-            )
-            for message, wait in late
-        ]
+        rows = [self._row(message, wait) for message, wait in late]
         await stored(lambda: self._due.add(rows))
+
+    def _row(
+        self, message: Publication, wait_seconds: float, parked: Parked | None = None
+    ) -> DueMessage:
+        return DueMessage(
+            due_at=self._clock() + timedelta(seconds=wait_seconds),
+            exchange=message.exchange,
+            routing_key=message.routing_key,
+            body=message.body,
+            due_id=None if parked is None else _parked_id(message, parked),
+            parked=parked,
+        )
+
+
+def _parked_id(message: Publication, parked: Parked) -> UUID:
+    return content_id(parked.refused.encode() + b"|" + message.body)
 
 
 def level_for(wait_seconds: float, levels: Sequence[float]) -> float | None:

@@ -10,6 +10,7 @@ from typing import Literal, assert_never
 import msgspec
 
 from shared.domain.deliveries import DeliveryState
+from shared.domain.devices import ApnsEnvironment
 from shared.providers.outcomes import (
     Ambiguous,
     Misconfigured,
@@ -55,6 +56,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter: bool = False
     on_device: OnDevice = "keep"
     invalid_since: datetime | None = None
+    apns_environment: ApnsEnvironment | None = None  # found out, worth remembering
 
 
 class Later(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +90,7 @@ class RetryPolicy:
                     state="sent",
                     provider_message_id=outcome.provider_message_id,
                     cut=outcome.cut,
+                    apns_environment=outcome.apns_environment,
                 )
             case Unregistered():
                 return Settle(
@@ -135,9 +138,10 @@ class RetryPolicy:
         return max(base, asked_seconds)
 
     def _parked(self, reason: str, situation: Situation) -> Step:
-        """Look again soon at first, then more and more rarely: many may wait for long."""
-        age = (situation.now - situation.starts_at).total_seconds()
-        wait = min(max(self._park_seconds, age / 2), PARK_SECONDS_MAX)
-        if situation.now + timedelta(seconds=wait) >= situation.expires_at:
+        """Look again soon at first, then more and more rarely, and for the last time at the end."""
+        left = (situation.expires_at - situation.now).total_seconds()
+        if left <= 0:
             return Settle(state="expired", reason=reason)
+        age = (situation.now - situation.starts_at).total_seconds()
+        wait = min(max(self._park_seconds, age / 2), PARK_SECONDS_MAX, left)
         return Later(wait_seconds=wait, reason=reason, spends_attempt=False)

@@ -17,22 +17,26 @@ from shared.queue.messages import ANY_ATTEMPT, Pointer, decode_push
 from shared.queue.pointers import Routed, publications
 from shared.queue.publisher import Publication, Publisher
 from shared.storage.chunks import ChunkRef, ChunkRepository
+from shared.storage.credentials import CredentialRepository
 from shared.storage.deletions import DeletionRepository
 from shared.storage.due import DueRepository
 from shared.storage.leases import LeaseRepository
 from shared.storage.mongo import StorageUnavailable
-from shared.storage.receipts import ReceiptRepository
+from shared.storage.receipt_calls import ReceiptCallRepository
 from shared.storage.sends import SendRepository
 from worker.purging import Purger
-from worker.receipts import hook_publication
+from worker.receipt_book import bell
 
 TICK_SECONDS = 1.0
 LEAD_SECONDS = 10
 CALLED_OFF_AFTER = timedelta(seconds=2)  # by then the chunks say so, too
 OVERDUE_EVERY = timedelta(seconds=30)
 OVERDUE_AFTER = timedelta(seconds=60)
+UNPOSTED_EVERY = timedelta(seconds=10)  # a call that is late by that has lost its bell, or poster
+CHANGED_LATELY = timedelta(minutes=15)  # behind the longest wait of what is parked
 SWEPT_AGAIN_AFTER = timedelta(minutes=10)  # well behind what a long queue may still hold
 _PAGE = 500
+_STANDING_PER_LOOK = 100
 
 log = get_logger(__name__)
 
@@ -40,12 +44,13 @@ log = get_logger(__name__)
 class Records(msgspec.Struct, frozen=True, kw_only=True):
     """The collections that the scheduler looks at."""
 
+    credentials: CredentialRepository
     deletions: DeletionRepository
     leases: LeaseRepository
     due: DueRepository
     sends: SendRepository
     chunks: ChunkRepository
-    receipts: ReceiptRepository
+    receipt_calls: ReceiptCallRepository
 
 
 class Scheduler:
@@ -64,21 +69,24 @@ class Scheduler:
         self._purger = Purger(records.deletions, clock)
         self._worker_id = worker_id
         self._sweep_after = timedelta(seconds=sweep_after_seconds)
-        self._overdue_at = self._sweep_at = clock()
+        self._overdue_at = self._sweep_at = self._unposted_at = clock()
 
     async def run(self) -> None:
         """Lead or wait, until cancelled."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             try:
-                if await self._records.leases.acquire(
-                    "scheduler", self._worker_id, seconds=LEAD_SECONDS
-                ):
+                if await self._leads():
                     await self.tick()
             except StorageUnavailable as error:  # nothing was begun that the next tick cannot do
                 log.warning("scheduler.waiting", error=str(error))
             except Exception:  # one bad row must not end the worker, nor all other rows' waiting
                 log.exception("scheduler.failed")
+
+    async def _leads(self) -> bool:
+        """Take the lead or keep it: whatever may last asks again between its pages."""
+        leases = self._records.leases
+        return await leases.acquire("scheduler", self._worker_id, seconds=LEAD_SECONDS)
 
     async def aclose(self) -> None:
         """Let another process lead at once."""
@@ -90,16 +98,34 @@ class Scheduler:
     async def tick(self) -> None:
         """Do what is due now."""
         now = self._clock()
+        await self._wake_parked(now)
         await self._publish_due()
         await self._look_again(now)
         await self._sweep(now)
         if now >= self._overdue_at:
             self._overdue_at = now + OVERDUE_EVERY
             await self._push_overdue(now)
+        if now >= self._unposted_at:
+            self._unposted_at = now + UNPOSTED_EVERY
+            await self._ring_again(now)
         await self._purger.purge()
 
+    async def _wake_parked(self, now: datetime) -> None:
+        """Wake what waits for a credential that has changed.
+
+        What a worker parks a moment after the change is woken by the next tick, and what a crash
+        leaves by the next leader's: all that is needed stands in the rows and the credentials.
+        """
+        standing = await self._records.credentials.changed_since(now - CHANGED_LATELY)
+        for start in range(0, len(standing), _STANDING_PER_LOOK):
+            if not await self._leads():
+                return
+            woken = await self._records.due.wake(standing[start : start + _STANDING_PER_LOOK])
+            if woken:
+                log.info("parked.woken", messages=woken)
+
     async def _publish_due(self) -> None:
-        while rows := await self._records.due.ready(limit=_PAGE):
+        while await self._leads() and (rows := await self._records.due.ready(limit=_PAGE)):
             verdicts = await self._publisher.publish_all(
                 [
                     Publication(exchange=r.exchange, routing_key=r.routing_key, body=r.body)
@@ -158,16 +184,13 @@ class Scheduler:
         decoded = [decode_push(message.body) for message in lost]
         return {p.chunk_id for message in decoded if message for p in message.pointers}
 
-    async def _push_overdue(self, now: datetime) -> None:
-        """Deliveries past their deadline end as expired; stalled receipts are posted again."""
-        await self._push_overdue_chunks(now)
-        calls = await self._records.receipts.overdue(due_before=now - OVERDUE_AFTER, limit=_PAGE)
-        hooks = [hook_publication(call, attempt=call.attempts + 1) for call in calls]
-        await self._publisher.publish_all(hooks)
-        for call in calls:
-            await self._records.receipts.put_off(call, now + SWEPT_AGAIN_AFTER)
+    async def _ring_again(self, now: datetime) -> None:
+        """One bell for each app with calls that nobody makes; a worker that may not, lets it be."""
+        waiting = await self._records.receipt_calls.apps_waiting(due_before=now - UNPOSTED_EVERY)
+        await self._publisher.publish_all([bell(app_id) for app_id in waiting])
 
-    async def _push_overdue_chunks(self, now: datetime) -> None:
+    async def _push_overdue(self, now: datetime) -> None:
+        """Have deliveries that are past their deadline end as expired."""
         while refs := await self._records.chunks.overdue(
             expired_before=now - OVERDUE_AFTER, swept_before=now - SWEPT_AGAIN_AFTER, limit=_PAGE
         ):

@@ -1,32 +1,35 @@
 """The one place that settles: what must follow from a chunk's progress, before its ack.
 
-In this order: dead letters, receipts, retries, then the lease. Each step may be repeated: after a
-crash the broker delivers the message again and whatever is missing is made up for.
+Dead letters, retries and what is parked, and beside them receipts, which may wait a moment for
+others of their app; then the lease. Each step may be repeated: after a crash the broker delivers
+the message again and what is missing is made up for.
 """
 
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from uuid import UUID
 
 import msgspec
 
 from shared import ids
 from shared.batcher import Batcher
 from shared.clock import Clock
-from shared.domain.deliveries import Progress
+from shared.domain.deliveries import Chunk, Progress
 from shared.domain.receipts import Receipt
 from shared.queue import topology
 from shared.queue.messages import Pointer
 from shared.queue.pointers import Routed, single
 from shared.storage.chunks import ChunkRepository, Lease
 from shared.storage.dead_letters import DeadLetter, DeadLetterRepository
+from shared.storage.due import Parked
 from worker.loading import Loaded
 from worker.patience import stored
-from worker.postponing import Postponer
-from worker.receipts import ReceiptBook
+from worker.postponing import ParkedPointer, Postponer
+from worker.receipt_book import ReceiptBook
+
+PARKED_SECONDS_MIN = 1  # never due at the instant of a row that is being published just now
 
 
 class ChunkResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +55,17 @@ class Settlement:
         self._chunks, self._dead_letters = chunks, dead_letters
         self._receipts, self._postponer = receipts, postponer
         self._clock = clock
-        self._finishing: Batcher[ChunkResult, None] = Batcher(
-            self._finish, max_batch=64, in_flight=2
+        self._following: Batcher[ChunkResult, None] = Batcher(
+            self._follow_up, max_batch=64, in_flight=2
+        )
+        self._releasing: Batcher[ChunkResult, None] = Batcher(
+            self._release, max_batch=64, in_flight=2
         )
 
     async def finish(self, result: ChunkResult) -> None:
         """Return once everything that follows from the result is safe."""
-        await self._finishing.submit(result)
+        await asyncio.gather(self._following.submit(result), self._tell(result))
+        await self._releasing.submit(result)
 
     async def come_back(self, pointer: Pointer, routing_key: str) -> None:
         """Try a chunk again later, in the same queue: somebody else works on it just now."""
@@ -69,33 +76,22 @@ class Settlement:
         await self._postponer.send([single(pointer, topology.SUSPECT_KEY)])
         await stored(lambda: self._chunks.release(finished=[], unfinished=[lease]))
 
-    async def _finish(self, results: Sequence[ChunkResult]) -> Sequence[None]:
+    async def _follow_up(self, results: Sequence[ChunkResult]) -> Sequence[None]:
         letters = [letter for result in results for letter in dead_letters_of(result)]
         await stored(lambda: self._dead_letters.put(letters))
-        await self._tell(results)
         now = self._clock()
         await self._postponer.postpone(
             [r for result in results for r in retries_of(result, now, self._postponer.retry_level)]
         )
-        await self._release(results)
+        await self._postponer.park([r for result in results for r in parked_of(result, now)])
         return [None] * len(results)
 
-    async def _tell(self, results: Sequence[ChunkResult]) -> None:
-        by_app: dict[UUID, list[Receipt]] = defaultdict(list)
-        apps = {}
-        for result in results:
-            app_id = result.loaded.chunk.app_id
-            by_app[app_id] += receipts_of(result)
-            apps[app_id] = result.loaded.sender.app
-        await asyncio.gather(
-            *(
-                self._receipts.tell(app, by_app[app_id])
-                for app_id, app in apps.items()
-                if app is not None
-            )
-        )
+    async def _tell(self, result: ChunkResult) -> None:
+        app = result.loaded.sender.app
+        if app is not None:
+            await self._receipts.tell(app, receipts_of(result))
 
-    async def _release(self, results: Sequence[ChunkResult]) -> None:
+    async def _release(self, results: Sequence[ChunkResult]) -> Sequence[None]:
         finished: list[Lease] = []
         unfinished: list[Lease] = []
         for result in results:
@@ -104,6 +100,7 @@ class Settlement:
             is_finished = result.loaded.chunk.is_finished_with(result.progress)
             (finished if is_finished else unfinished).append(result.lease)
         await stored(lambda: self._chunks.release(finished=finished, unfinished=unfinished))
+        return [None] * len(results)
 
 
 def retries_of(
@@ -111,22 +108,46 @@ def retries_of(
 ) -> list[tuple[Routed, float]]:
     """Pointers for deliveries that wait, each with the seconds to wait; alike ones share one."""
     groups: dict[tuple[int, float], list[int]] = defaultdict(list)
-    for index, progress in result.progress.items():
-        if not progress.is_terminal and progress.next_attempt_at is not None:
-            wait = (progress.next_attempt_at - now).total_seconds()
+    for index, progress, wait in _waiting(result, now):
+        if progress.parked_under is None:
             groups[progress.attempts + 1, level_of(wait) or math.ceil(wait)].append(index)
-    chunk = result.loaded.chunk
     return [
-        (
-            Routed(
-                Pointer(chunk_id=chunk.chunk_id, attempt=attempt, indexes=tuple(indexes)),
-                chunk.provider,
-                chunk.lane,
-            ),
-            wait,
-        )
+        (_routed(result.loaded.chunk, attempt, indexes), wait)
         for (attempt, wait), indexes in groups.items()
     ]
+
+
+def parked_of(result: ChunkResult, now: datetime) -> list[ParkedPointer]:
+    """The same for deliveries that wait for a credential, however long each of them does.
+
+    So whoever parks the same ones again, a copy of the message or a look at the whole chunk, speaks
+    of them in the same words, and they wait once.
+    """
+    groups: dict[tuple[int, str], dict[int, float]] = defaultdict(dict)
+    for index, progress, wait in _waiting(result, now):
+        if progress.parked_under is not None:
+            groups[progress.attempts + 1, progress.parked_under][index] = wait
+    chunk = result.loaded.chunk
+    return [
+        ParkedPointer(
+            _routed(chunk, attempt, sorted(waits)),
+            max(math.ceil(max(waits.values())), PARKED_SECONDS_MIN),
+            Parked(chunk.app_id, chunk.provider, refused),
+        )
+        for (attempt, refused), waits in groups.items()
+    ]
+
+
+def _waiting(result: ChunkResult, now: datetime) -> Iterator[tuple[int, Progress, float]]:
+    """Deliveries that wait, and for how many seconds more."""
+    for index, progress in result.progress.items():
+        if not progress.is_terminal and progress.next_attempt_at is not None:
+            yield index, progress, (progress.next_attempt_at - now).total_seconds()
+
+
+def _routed(chunk: Chunk, attempt: int, indexes: list[int]) -> Routed:
+    pointer = Pointer(chunk_id=chunk.chunk_id, attempt=attempt, indexes=tuple(indexes))
+    return Routed(pointer, chunk.provider, chunk.lane)
 
 
 def receipts_of(result: ChunkResult) -> list[Receipt]:

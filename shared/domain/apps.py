@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 ReceiptChoice = Literal["all", "failures", "none"]
+WebhookFault = Literal["gone", "failing"]  # it answered 410; nothing but failures for five days
 
 
 class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,7 +18,11 @@ class WebhookSecret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """One app. `daily_quota` None is unlimited; `webhook_secrets` has the newest first."""
+    """One app. `daily_quota` None is unlimited; `webhook_secrets` has the newest first.
+
+    Workers note how its webhook does: since when it has taken no call, until when it wants none,
+    and that it was disabled.
+    """
 
     app_id: UUID
     name: str
@@ -25,6 +30,10 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: str | None = None
     enabled: bool = False
     webhook_url: str | None = None
+    webhook_failing_since: datetime | None = None
+    webhook_paused_until: datetime | None = None
+    webhook_disabled_at: datetime | None = None
+    webhook_disabled_reason: WebhookFault | None = None
     webhook_secrets: tuple[WebhookSecret, ...] = ()
     daily_quota: int | None = None
     auto_enroll: bool = True
@@ -36,3 +45,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     def webhook_secret(self) -> str | None:
         """The secret that signs now, or None before the app was first enabled."""
         return self.webhook_secrets[0].secret if self.webhook_secrets else None
+
+    @property
+    def posting_url(self) -> str | None:
+        """Where receipts are posted: nowhere while the webhook is disabled."""
+        return self.webhook_url if self.webhook_disabled_at is None else None

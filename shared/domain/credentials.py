@@ -4,14 +4,11 @@ They exist decrypted only in memory; `fingerprint` names one in logs, lanes and 
 """
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-from shared.domain.devices import Provider
-
-ApnsEnvironment = Literal["production", "sandbox"]
+from shared.domain.devices import ApnsEnvironment, Provider
 
 
 class ApnsCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +20,25 @@ class ApnsCredential(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     environment: ApnsEnvironment = "production"
     fingerprint: str = ""
+
+
+class ApnsCertificate(msgspec.Struct, frozen=True, kw_only=True):
+    """A push certificate: `certificate` is its PEM, the chain's next ones behind it.
+
+    `private_key` is PEM of an RSA or EC key. `environments` are the hosts that it is good for.
+    """
+
+    certificate: str
+    private_key: str
+    topic: str
+    serial_number: str  # hexadecimal
+    expires_at: datetime
+    environment: ApnsEnvironment = "production"
+    environments: tuple[ApnsEnvironment, ...] = ("production", "sandbox")
+    fingerprint: str = ""
+
+
+AnyApnsCredential = ApnsCredential | ApnsCertificate
 
 
 class FcmCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,19 +67,21 @@ class PushyCredential(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str = ""
 
 
-Credential = ApnsCredential | FcmCredential | WebPushCredential | PushyCredential
+Credential = AnyApnsCredential | FcmCredential | WebPushCredential | PushyCredential
 
 
 class CredentialSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What may be shown of a stored credential."""
 
-    provider: str
+    provider: Provider
     fingerprint: str
     updated_at: datetime
     details: dict[str, str]
+    expires_at: datetime | None = None
     last_success_at: datetime | None = None
     last_error_at: datetime | None = None
     last_error: str | None = None
+    deactivation_held_since: datetime | None = None  # too many of the app's tokens look dead
 
 
 class CredentialNote(msgspec.Struct, frozen=True, kw_only=True):

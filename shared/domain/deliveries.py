@@ -38,6 +38,7 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
     next_attempt_at: datetime | None = None
     is_dead_letter: bool = False  # operators are to look at it
     cut: tuple[str, ...] = ()  # of title, body and data, what was sent shortened or not at all
+    parked_under: str | None = None  # fingerprint of the credential that did not do, "" for none
 
     @property
     def is_terminal(self) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 Platform = Literal["web", "ios", "android"]
 Provider = Literal["apns", "fcm", "webpush", "pushy"]
+ApnsEnvironment = Literal["production", "sandbox"]
 PROVIDERS: tuple[Provider, ...] = ("apns", "fcm", "webpush", "pushy")
 ACTIVE_DEVICES_PER_USER_MAX = 50
 _APNS_TOKEN = re.compile(r"[0-9a-fA-F]{64,400}")
@@ -51,7 +52,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     timezone: str | None = None
     app_version: str | None = None
-    apns_environment: Literal["production", "sandbox"] | None = None
+    apns_environment: ApnsEnvironment | None = None  # as registered, or found out
     suspicions: int = 0  # answers in a row that make the token look dead
 
 

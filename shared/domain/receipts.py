@@ -1,4 +1,4 @@
-"""What an app's webhook is told: one receipt per settled delivery, numbered per app."""
+"""What an app's webhook is told, numbered per app: how deliveries ended, which devices went."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,19 +11,25 @@ from shared.domain.devices import Platform, Provider
 
 RECEIPTS_PER_CALL_MAX = 100
 CallState = Literal["pending", "received", "abandoned", "unposted"]  # unposted: no webhook then
+DEACTIVATED: Literal["device.deactivated"] = "device.deactivated"
+ReceiptState = DeliveryState | Literal["deactivated"]
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The fate of one delivery; `seq` is 0 until the app's sequence has given it a number."""
+    """The fate of one delivery, or with `type` that of a device, which belongs to none.
+
+    `seq` is 0 until the app's sequence has given it a number.
+    """
 
     id: UUID
     seq: int
-    notification_id: UUID
+    type: Literal["device.deactivated"] | msgspec.UnsetType = msgspec.UNSET
+    notification_id: UUID | None
     user_id: UUID
     device_id: UUID
     platform: Platform | None  # None: the device's row is gone
     provider: Provider
-    state: DeliveryState
+    state: ReceiptState
     reason: str | None
     attempts: int
     provider_message_id: str | None

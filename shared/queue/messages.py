@@ -29,7 +29,7 @@ class PushMessage(msgspec.Struct, frozen=True, tag_field="v", tag="push.1"):
 
 
 class HookMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="v", tag="hook.1"):
-    """One webhook call to make: the call of `app_id` whose first receipt is `first_seq`."""
+    """A bell: calls of `app_id` are due, lately the one whose first receipt is `first_seq`."""
 
     app_id: UUID
     first_seq: int

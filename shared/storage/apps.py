@@ -38,10 +38,16 @@ class AppRepository:
             return False
         return True
 
-    async def update(self, app_id: UUID, changes: dict[str, Any]) -> App | None:
-        """Set App fields; the app as it is now, or None when there is none."""
+    async def update(
+        self, app_id: UUID, changes: dict[str, Any], *, version: int | None = None
+    ) -> App | None:
+        """Set App fields; the app as it is now.
+
+        Returns:
+            None when there is none, or it has another `version`, if that is given.
+        """
         document = await self._apps.find_one_and_update(
-            _live(app_id),
+            _live(app_id) | ({} if version is None else {"version": version}),
             {"$set": self._fields(app_id, changes), "$inc": {"version": 1}},
         )
         return None if document is None else self._from(document)

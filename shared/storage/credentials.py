@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.clock import Clock
 from shared.crypto.keyring import Keyring
 from shared.domain.credentials import (
+    ApnsCertificate,
     ApnsCredential,
     Credential,
     CredentialNote,
@@ -20,16 +22,20 @@ from shared.domain.credentials import (
     WebPushCredential,
 )
 from shared.domain.devices import Provider
+from shared.storage.due import Parked
 from shared.storage.mongo import Database, Document
 
-_SHAPES: dict[Provider, type[Credential]] = {
+_CERTIFICATE = "apns_certificate"  # the one shape that is not named as its provider
+_SHAPES: dict[str, type[Credential]] = {
     "apns": ApnsCredential,
+    _CERTIFICATE: ApnsCertificate,
     "fcm": FcmCredential,
     "webpush": WebPushCredential,
     "pushy": PushyCredential,
 }
 _SHOWN = {
     "apns": ("team_id", "key_id", "topic", "environment"),
+    _CERTIFICATE: ("serial_number", "topic", "environment"),
     "fcm": ("project_id", "client_email", "private_key_id"),
     "webpush": ("subject", "vapid_public_key"),
     "pushy": (),
@@ -53,6 +59,15 @@ class CredentialRepository:
         await self._credentials.update_one(_key(app_id, provider), {"$set": document}, upsert=True)
         return _summary(document)
 
+    async def put_over(
+        self, app_id: UUID, provider: Provider, credential: Credential, *, seen: str
+    ) -> CredentialSummary | None:
+        """Store a credential in place of the one with the fingerprint `seen`; None: it is gone."""
+        document = self._document(app_id, provider, credential)
+        unchanged = _key(app_id, provider) | {"fingerprint": seen}
+        stored = await self._credentials.update_one(unchanged, {"$set": document})
+        return _summary(document) if stored else None
+
     async def put_if_absent(
         self, app_id: UUID, provider: Provider, credential: Credential
     ) -> CredentialSummary:
@@ -69,12 +84,15 @@ class CredentialRepository:
 
     def _document(self, app_id: UUID, provider: Provider, credential: Credential) -> Document:
         plain = msgspec.json.encode(credential)
+        shape = _CERTIFICATE if isinstance(credential, ApnsCertificate) else provider
         return {
             "app_id": app_id,
             "provider": provider,
             "fingerprint": hashlib.sha256(f"{app_id}".encode() + plain).hexdigest()[:16],
             "updated_at": self._clock(),
-            "details": {name: getattr(credential, name) for name in _SHOWN[provider]},
+            "shape": shape,
+            "details": {name: getattr(credential, name) for name in _SHOWN[shape]},
+            "expires_at": getattr(credential, "expires_at", None),
             "sealed": self._keyring.seal(plain, f"{app_id}|{provider}"),
             **dict.fromkeys(_NOTES),
         }
@@ -96,9 +114,25 @@ class CredentialRepository:
         )
         return [document["app_id"] for document in documents]
 
+    async def changed_since(self, instant: datetime) -> list[Parked]:
+        """The credentials that were stored after an instant, as what may wait for them."""
+        documents = await self._credentials.find(
+            {"updated_at": {"$gt": instant}},
+            projection={"app_id": 1, "provider": 1, "fingerprint": 1},
+        )
+        return [Parked(d["app_id"], d["provider"], d["fingerprint"]) for d in documents]
+
     async def summary(self, app_id: UUID, provider: Provider) -> CredentialSummary | None:
         document = await self._credentials.find_one(_key(app_id, provider), {"sealed": 0})
         return None if document is None else _summary(document)
+
+    async def last_success_at(
+        self, app_id: UUID, provider: Provider, fingerprint: str
+    ) -> datetime | None:
+        """When a provider last took a push with that very credential, as far as is on record."""
+        which = _key(app_id, provider) | {"fingerprint": fingerprint}
+        document = await self._credentials.find_one(which, {"last_success_at": 1})
+        return None if document is None else document.get("last_success_at")
 
     async def note(self, notes: Collection[CredentialNote]) -> None:
         """Remember how credentials were taken lately; one that was replaced since is left alone."""
@@ -110,7 +144,7 @@ class CredentialRepository:
     def _open(self, document: Document) -> Credential:
         provider: Provider = document["provider"]
         plain = self._keyring.open(document["sealed"], f"{document['app_id']}|{provider}")
-        credential = msgspec.json.decode(plain, type=_SHAPES[provider])
+        credential = msgspec.json.decode(plain, type=_SHAPES[document.get("shape", provider)])
         return msgspec.structs.replace(credential, fingerprint=document["fingerprint"])
 
 
@@ -131,5 +165,6 @@ def _summary(document: Document) -> CredentialSummary:
         fingerprint=document["fingerprint"],
         updated_at=document["updated_at"],
         details=document["details"],
+        expires_at=document.get("expires_at"),
         **{name: document.get(name) for name in _NOTES},
     )

@@ -13,6 +13,7 @@ from shared.crypto.keyring import CannotOpen, Keyring
 from shared.domain.devices import (
     ACTIVE_DEVICES_PER_USER_MAX,
     ActiveDevice,
+    ApnsEnvironment,
     Device,
     Platform,
     Provider,
@@ -91,6 +92,8 @@ class DeviceRepository:
         now = self._clock()
         fields = msgspec.structs.asdict(registration)
         token: str = fields.pop("token")
+        if registration.apns_environment is None:
+            del fields["apns_environment"]  # what is known of a token stays known
         fields |= {
             "token": self._keyring.seal(token.encode(), f"{app_id}|token"),
             "active": True,
@@ -173,7 +176,7 @@ class DeviceRepository:
         query: Document = {"_id": device_id, "app_id": app_id}
         if user_id is not None:
             query["user_id"] = user_id
-        change = self.deactivated("unregistered_by_caller")
+        change = {"$set": self._inactive("unregistered_by_caller")}  # the app knows
         if await self._devices.update_one(query | {"active": True}, change):
             return True
         return await self._devices.find_one(query, {"_id": 1}) is not None
@@ -201,11 +204,29 @@ class DeviceRepository:
         }
         return await self._devices.update_one(query, self.deactivated(reason)) == 1
 
-    async def suspect(self, app_id: UUID, device_id: UUID, *, token_hash: bytes) -> int:
-        """Count one more suspicion against a token; how many it has in a row now."""
+    async def remember_environment(
+        self, app_id: UUID, device_id: UUID, environment: ApnsEnvironment, *, token_hash: bytes
+    ) -> bool:
+        """Remember where a token is at home, unless its owner has said so meanwhile."""
+        query = {
+            "_id": device_id,
+            "app_id": app_id,
+            "token_hash": token_hash,
+            "apns_environment": None,
+        }
+        change = {"$set": {"apns_environment": environment}}
+        return await self._devices.update_one(query, change) == 1
+
+    async def suspect(
+        self, app_id: UUID, device_id: UUID, *, token_hash: bytes, suspicions: int
+    ) -> int:
+        """Note that a token has so many suspicions in a row; how many it has now.
+
+        The number, not one more: a call that is repeated because its answer was lost counts once.
+        """
         document = await self._devices.find_one_and_update(
             {"_id": device_id, "app_id": app_id, "token_hash": token_hash},
-            {"$inc": {"suspicions": 1}},
+            {"$max": {"suspicions": suspicions}},
         )
         return 0 if document is None else int(document["suspicions"])
 
@@ -214,15 +235,17 @@ class DeviceRepository:
             {"_id": device_id, "app_id": app_id}, {"$set": {"suspicions": 0}}
         )
 
-    def deactivated(self, reason: str) -> Document:
-        """The change that deactivates a row."""
-        return {
-            "$set": {
-                "active": False,
-                "deactivated_reason": reason,
-                "deactivated_at": self._clock(),
-            }
-        }
+    def deactivated(self, reason: str) -> list[Document]:
+        """The change that deactivates a row, with a note for the app, which is to be told."""
+        fields = self._inactive(reason)
+        said: Document = {"at": fields["deactivated_at"], "reason": {"$literal": reason}}
+        row = {name: f"${name}" for name in ("user_id", "platform", "provider")}
+        untold = {"$concatArrays": [{"$ifNull": ["$untold", []]}, [said | row]]}
+        literal = {name: {"$literal": value} for name, value in fields.items()}
+        return [{"$set": literal | {"untold": untold}}]
+
+    def _inactive(self, reason: str) -> Document:
+        return {"active": False, "deactivated_reason": reason, "deactivated_at": self._clock()}
 
     def _token(self, document: Document, unreadable: str | None) -> str:
         """The token in the clear; `unreadable` instead of CannotOpen, when it is given."""

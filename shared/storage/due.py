@@ -1,13 +1,30 @@
-"""Due rows: messages that wait longer than the queue's levels, until a scheduler publishes them."""
+"""Due rows: messages that wait longer than the queue's levels, until a scheduler publishes them.
 
+Those of parked deliveries are marked, so that they can be woken once their credential changes, and
+have ids that follow from what they say: parking the same deliveries twice leaves one row.
+"""
+
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
+from pymongo import ReplaceOne
 
 from shared.clock import Clock
+from shared.domain.devices import Provider
 from shared.ids import new_id
-from shared.storage.mongo import Database
+from shared.storage.mongo import Database, Document
+
+_WOKEN_PER_WRITE = 1_000
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """Whose credential a message waits for; `refused` is the one that did not do, "" for none."""
+
+    app_id: UUID
+    provider: Provider
+    refused: str
 
 
 class DueMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +35,7 @@ class DueMessage(msgspec.Struct, frozen=True, kw_only=True):
     routing_key: str
     body: bytes
     due_id: UUID | None = None
+    parked: Parked | None = None
 
 
 class DueRepository:
@@ -29,17 +47,14 @@ class DueRepository:
 
     async def add(self, messages: list[DueMessage]) -> None:
         if messages:
-            await self._due.insert_many(
-                [
-                    {
-                        "_id": new_id(self._clock()),
-                        "due_at": m.due_at,
-                        "exchange": m.exchange,
-                        "routing_key": m.routing_key,
-                        "body": m.body,
-                    }
-                    for m in messages
-                ]
+            rows = [{"_id": new_id(self._clock())} | _fields(m) for m in messages]
+            await self._due.insert_many(rows)
+
+    async def put(self, messages: list[DueMessage]) -> None:
+        """Store rows under their own ids, each in place of the one that is there."""
+        if messages:
+            await self._due.bulk_write(
+                [ReplaceOne({"_id": m.due_id}, _fields(m), upsert=True) for m in messages]
             )
 
     async def ready(self, *, limit: int) -> list[DueMessage]:
@@ -58,8 +73,34 @@ class DueRepository:
             for d in documents
         ]
 
+    async def wake(self, standing: Collection[Parked]) -> int:
+        """Make due what waits for a credential other than the one that was refused; how many.
+
+        Args:
+            standing: for each app and provider the credential that stands now, as `refused`.
+        """
+        which = {"$or": [_key(p) | {"refused": {"$ne": p.refused}} for p in standing]}
+        return await self._wake(which) if standing else 0
+
+    async def wake_all(self, app_id: UUID, provider: Provider) -> int:
+        """Make due whatever waits for an app's credential, which works again; how many."""
+        return await self._wake(_key(Parked(app_id, provider, "")))
+
+    async def _wake(self, which: Document) -> int:
+        """In batches; a row that is woken is marked no more, so this comes to its end."""
+        woken = 0
+        while rows := await self._due.find(which, projection={"_id": 1}, limit=_WOKEN_PER_WRITE):
+            change = {"$set": {"due_at": self._clock()}, "$unset": {"parked": "", "refused": ""}}
+            ids = [row["_id"] for row in rows]
+            await self._due.update_many({"_id": {"$in": ids}}, change)
+            woken += len(ids)
+        return woken
+
     async def remove(self, messages: list[DueMessage]) -> None:
-        await self._due.delete_many({"_id": {"$in": [m.due_id for m in messages]}})
+        """Leave what was put under the same id meanwhile: it is due at another time."""
+        if messages:
+            which = [{"_id": m.due_id, "due_at": m.due_at} for m in messages]
+            await self._due.delete_many({"$or": which})
 
     async def put_off(self, messages: list[DueMessage], seconds: float) -> None:
         """Let other rows go first: these could not be published."""
@@ -67,3 +108,20 @@ class DueRepository:
         await self._due.update_many(
             {"_id": {"$in": [m.due_id for m in messages]}}, {"$set": {"due_at": later}}
         )
+
+
+def _fields(message: DueMessage) -> Document:
+    return {
+        "due_at": message.due_at,
+        "exchange": message.exchange,
+        "routing_key": message.routing_key,
+        "body": message.body,
+    } | _mark(message.parked)
+
+
+def _key(parked: Parked) -> Document:
+    return {"parked": f"{parked.app_id}:{parked.provider}"}
+
+
+def _mark(parked: Parked | None) -> Document:
+    return {} if parked is None else _key(parked) | {"refused": parked.refused}

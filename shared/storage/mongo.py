@@ -95,11 +95,22 @@ class Collection:
             )
 
     async def find_one_and_update(
-        self, query: Document, update: Any, *, upsert: bool = False, return_new: bool = True
+        self,
+        query: Document,
+        update: Any,
+        *,
+        upsert: bool = False,
+        return_new: bool = True,
+        sort: list[tuple[str, int]] | None = None,
     ) -> Any:
         with translated():
             return await self._raw.find_one_and_update(
-                query, update, upsert=upsert, return_document=return_new, session=self._session
+                query,
+                update,
+                sort=sort,
+                upsert=upsert,
+                return_document=return_new,
+                session=self._session,
             )
 
     async def delete_one(self, query: Document) -> bool:

@@ -14,6 +14,8 @@ _KEEP_DEAD_LETTERS_DAYS = 30
 _KEEP_RECEIPTS_DAYS = 7
 _KEEP_INACTIVE_DEVICES_DAYS = 90
 _KEEP_QUOTAS_DAYS = 3
+_KEEP_HOLDS_DAYS = 30
+_LATEST_DEAD = [("died_at", DESCENDING), ("_id", DESCENDING)]
 
 
 def _kept(field: str, days: float) -> IndexModel:
@@ -44,9 +46,16 @@ INDEXES: dict[str, list[IndexModel]] = {
             name="pushy",
             partialFilterExpression={"provider": "pushy", "active": True},
         ),
+        IndexModel(
+            [("untold.at", ASCENDING)],
+            name="untold",
+            partialFilterExpression={"untold": {"$exists": True}},
+        ),
         _kept("deactivated_at", _KEEP_INACTIVE_DEVICES_DAYS),
     ],
     "sessions": [IndexModel([("app_id", ASCENDING)], name="app")],
+    "holds": [_kept("updated_at", _KEEP_HOLDS_DAYS)],
+    "credentials": [IndexModel([("updated_at", ASCENDING)], name="changed")],
     "sends": [
         IndexModel(
             [("published", ASCENDING), ("created_at", ASCENDING), ("delivery_count", ASCENDING)],
@@ -91,15 +100,39 @@ INDEXES: dict[str, list[IndexModel]] = {
     "receipts": [
         IndexModel([("app_id", ASCENDING), ("first_seq", DESCENDING)], name="app_seq", unique=True),
         IndexModel([("ids", ASCENDING)], name="receipt", unique=True),
+        IndexModel([("app_id", ASCENDING), ("created_at", ASCENDING)], name="app_time"),
         IndexModel(
-            [("next_attempt_at", ASCENDING)],
-            name="pending",
+            [
+                ("state", ASCENDING),
+                ("app_id", ASCENDING),
+                ("next_attempt_at", ASCENDING),
+                ("first_seq", ASCENDING),
+            ],
+            name="to_post",
             partialFilterExpression={"state": "pending"},
         ),
         _kept("created_at", _KEEP_RECEIPTS_DAYS),
     ],
+    "receipt_attempts": [
+        IndexModel(
+            [("app_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="app_time"
+        ),
+        _kept("at", _KEEP_RECEIPTS_DAYS),
+    ],
     "dead_letters": [
-        IndexModel([("app_id", ASCENDING), ("died_at", DESCENDING)], name="app_time"),
+        IndexModel([("closed_at", ASCENDING), *_LATEST_DEAD], name="open"),
+        IndexModel(
+            [("app_id", ASCENDING), ("closed_at", ASCENDING), *_LATEST_DEAD], name="app_open"
+        ),
+        IndexModel(
+            [
+                ("reason", ASCENDING),
+                ("app_id", ASCENDING),
+                ("closed_at", ASCENDING),
+                *_LATEST_DEAD,
+            ],
+            name="reason",
+        ),
         _kept("died_at", _KEEP_DEAD_LETTERS_DAYS),
     ],
     "dev_sends": [
@@ -107,7 +140,14 @@ INDEXES: dict[str, list[IndexModel]] = {
         _kept("created_at", _KEEP_RECEIPTS_DAYS),
     ],
     "keys": [IndexModel([("expires_at", ASCENDING)], name="kept", expireAfterSeconds=0)],
-    "due": [IndexModel([("due_at", ASCENDING)], name="due")],
+    "due": [
+        IndexModel([("due_at", ASCENDING)], name="due"),
+        IndexModel(
+            [("parked", ASCENDING), ("refused", ASCENDING)],
+            name="parked",
+            partialFilterExpression={"parked": {"$exists": True}},
+        ),
+    ],
 }
 
 

@@ -18,6 +18,7 @@ from shared.storage.leases import LeaseRepository
 from shared.storage.limits import LimitRepository, Window
 from shared.storage.mongo import Database
 from shared.storage.quotas import QuotaRepository
+from shared.storage.receipt_calls import ReceiptCallRepository
 from shared.storage.receipts import ReceiptRepository
 from shared.storage.sends import SendRepository
 from tests.builders import APP_ID, NOW, SEND_ID, USER_ID, a_receipt, a_send
@@ -186,13 +187,13 @@ async def test_receipts_are_numbered_without_gaps_by_many_writers(database: Data
 async def test_a_receipt_is_recorded_once_and_its_call_offered_until_it_was_tried(
     database: Database,
 ) -> None:
-    receipts = ReceiptRepository(database, utc_now)
+    receipts, calls = ReceiptRepository(database, utc_now), ReceiptCallRepository(database)
     one, two = a_receipt(), a_receipt(id=ids.receipt_id(SEND_ID, 7))
     (first,) = await receipts.append(APP_ID, [one], a_body, to_be_posted=True)
 
     again = await receipts.append(APP_ID, [one], a_body, to_be_posted=True)
     partly = await receipts.append(APP_ID, [one, two], a_body, to_be_posted=True)
-    noted = [await receipts.note(first, state="received", next_attempt_at=None) for _ in range(2)]
+    noted = [await calls.note(first, state="received", next_attempt_at=None) for _ in range(2)]
     afterwards = await receipts.append(APP_ID, [one], a_body, to_be_posted=True)
 
     assert [call.webhook_id for call in again] == [first.webhook_id]
@@ -211,6 +212,31 @@ async def test_numbers_go_on_after_all_calls_were_pruned(database: Database) -> 
     )
 
     assert call.first_seq == 2
+
+
+async def test_what_others_recorded_meanwhile_is_numbered_behind(database: Database) -> None:
+    ours, theirs = (ReceiptRepository(database, utc_now) for _ in range(2))
+    first = []
+
+    for number, writer in enumerate([ours, ours, theirs, theirs, ours, theirs]):
+        batch = [a_receipt(id=ids.receipt_id(SEND_ID, 10 * number + i)) for i in range(3)]
+        (call,) = await writer.append(APP_ID, batch, a_body, to_be_posted=True)
+        first.append(call.first_seq)
+
+    assert first == [1, 4, 7, 10, 13, 16]
+
+
+async def test_an_app_that_was_founded_again_begins_at_one(database: Database) -> None:
+    now = NOW
+    receipts = ReceiptRepository(database, lambda: now)
+    await receipts.append(APP_ID, [a_receipt()], a_body, to_be_posted=True)
+    for name in ("receipts", "receipt_heads"):
+        await database[name].delete_many({})
+
+    now += timedelta(seconds=15)
+    (call,) = await receipts.append(APP_ID, [a_receipt()], a_body, to_be_posted=True)
+
+    assert call.first_seq == 1
 
 
 async def test_all_processes_share_one_key(database: Database, keyring: Keyring) -> None:

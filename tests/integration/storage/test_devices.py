@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -158,11 +159,14 @@ async def test_suspicions_count_in_a_row_and_are_forgotten(
     device_id = await devices.register(APP_ID, a_registration())
     token_hash = devices.token_hash(APP_ID, "fcm", "token-1")
 
-    counts = [await devices.suspect(APP_ID, device_id, token_hash=token_hash) for _ in range(2)]
+    counts = [
+        await devices.suspect(APP_ID, device_id, token_hash=token_hash, suspicions=count)
+        for count in (1, 2, 2)  # the last one is said again: its answer was lost
+    ]
     await devices.clear_suspicions(APP_ID, device_id)
 
-    assert counts == [1, 2]
-    assert await devices.suspect(APP_ID, device_id, token_hash=token_hash) == 1
+    assert counts == [1, 2, 2]
+    assert await devices.suspect(APP_ID, device_id, token_hash=token_hash, suspicions=1) == 1
 
 
 async def test_one_unreadable_token_does_not_hide_its_neighbours(
@@ -175,3 +179,34 @@ async def test_one_unreadable_token_does_not_hide_its_neighbours(
     found = await devices.of_ids(ids)
 
     assert [found[device_id].token for device_id in ids] == ["", "token-1"]
+
+
+def an_iphone(**changes: str) -> Registration:
+    return Registration(
+        user_id=USER_ID, platform="ios", provider="apns", token="ab" * 32, **changes
+    )
+
+
+async def test_a_found_environment_is_remembered_for_that_token_only(
+    database: Database, keyring: Keyring
+) -> None:
+    devices = DeviceRepository(database, keyring, Time())
+    device_id = await devices.register(APP_ID, an_iphone())
+    found = await devices.get(APP_ID, device_id)
+    assert found is not None
+
+    async def remember(environment: Any, token_hash: bytes) -> bool:
+        return await devices.remember_environment(
+            APP_ID, device_id, environment, token_hash=token_hash
+        )
+
+    assert not await remember("sandbox", b"another token")
+    assert await remember("sandbox", found.token_hash)
+    assert not await remember("production", found.token_hash)  # it is known by now
+    await devices.register(APP_ID, an_iphone())
+    kept = await devices.get(APP_ID, device_id)
+    await devices.register(APP_ID, an_iphone(apns_environment="production"))
+    told = await devices.get(APP_ID, device_id)
+    assert kept is not None
+    assert told is not None
+    assert (kept.apns_environment, told.apns_environment) == ("sandbox", "production")

@@ -4,7 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from tests.builders import DEVICE_ID, NOW, SEND_ID, a_content, a_device, a_loaded, a_send, an_app
+from shared.domain.deliveries import Progress
+from tests.builders import (
+    DEVICE_ID,
+    NOW,
+    SEND_ID,
+    a_chunk,
+    a_content,
+    a_device,
+    a_loaded,
+    a_send,
+    an_app,
+)
 from worker.loading import Loaded, Sender
 from worker.plan import NOW_OR_NEVER_GRACE, Push, guard
 from worker.retry import Settle
@@ -58,6 +69,17 @@ def test_guard_expires_at_the_deadline_and_not_before() -> None:
     verdict = guard(loaded, 0, NOW + timedelta(seconds=60))
     assert isinstance(verdict, Settle)
     assert verdict.state == "expired"
+
+
+def test_guard_says_what_kept_a_parked_delivery_to_its_end() -> None:
+    parked = Progress("accepted", "no_credential", 0, None, NOW, NOW, parked_under="")
+    loaded = a_loaded(
+        send=a_send(contents=(a_content(ttl_seconds=60),)), chunk=a_chunk(progress={0: parked})
+    )
+
+    verdict = guard(loaded, 0, NOW + timedelta(seconds=60))
+
+    assert verdict == Settle(state="expired", reason="no_credential")
 
 
 def test_now_or_never_has_the_time_of_one_hand_over() -> None:

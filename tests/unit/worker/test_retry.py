@@ -98,10 +98,18 @@ def test_now_or_never_is_not_retried(outcome: Outcome, state: str) -> None:
     assert step.state == state
 
 
-def test_parked_delivery_expires_at_its_deadline() -> None:
-    situation = a_situation(expires_at=NOW + timedelta(seconds=PARK_SECONDS))
+def test_parked_delivery_looks_for_the_last_time_at_its_deadline() -> None:
+    situation = a_situation(expires_at=NOW + timedelta(seconds=PARK_SECONDS / 2))
 
     step = policy.next_step(Misconfigured("InvalidProviderToken"), situation)
+
+    assert step == Later(
+        wait_seconds=PARK_SECONDS / 2, reason="InvalidProviderToken", spends_attempt=False
+    )
+
+
+def test_parked_delivery_expires_at_its_deadline() -> None:
+    step = policy.next_step(Misconfigured("InvalidProviderToken"), a_situation(expires_at=NOW))
 
     assert step == Settle(state="expired", reason="InvalidProviderToken")
 

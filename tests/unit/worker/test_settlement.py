@@ -8,8 +8,8 @@ from shared.domain.deliveries import Progress, Target
 from shared.ids import receipt_id
 from tests.builders import APP_ID, DEVICE_ID, NOW, a_chunk, a_receipt, a_result, an_app
 from worker.postponing import level_for
-from worker.receipts import build_body, is_wanted
-from worker.settlement import dead_letters_of, receipts_of, retries_of
+from worker.receipt_book import build_body, is_wanted
+from worker.settlement import dead_letters_of, parked_of, receipts_of, retries_of
 
 LEVELS = (5.0, 30.0)
 SENT = Progress("sent", None, 1, "m1", NOW)
@@ -27,6 +27,24 @@ def test_retries_that_wait_alike_share_a_pointer() -> None:
 
     found = {(r.pointer.attempt, wait): r.pointer.indexes for r, wait in routed}
     assert found == {(2, 5.0): (1, 2), (2, 30.0): (3,), (3, 5.0): (4,)}
+
+
+def test_what_is_parked_waits_apart_with_the_credential_that_did_not_do() -> None:
+    chunk = a_chunk(targets=tuple(Target(0, DEVICE_ID) for _ in range(4)))
+    parked = [
+        msgspec.structs.replace(waiting(0, seconds), parked_under=credential)
+        for seconds, credential in ((5, "f1"), (60.2, "f1"), (0, ""))
+    ]
+    result = a_result(dict(enumerate([*parked, waiting(1, 5)])), chunk=chunk)
+
+    found = parked_of(result, NOW)
+
+    assert {(p.parked.refused, p.wait_seconds): p.routed.pointer.indexes for p in found} == {
+        ("f1", 61): (0, 1),
+        ("", 1): (2,),
+    }
+    ((retried, _),) = retries_of(result, NOW, lambda wait: level_for(wait, LEVELS))
+    assert retried.pointer.indexes == (3,)
 
 
 def test_a_wait_beyond_the_levels_is_rounded_up_never_down() -> None:
