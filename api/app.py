@@ -23,11 +23,13 @@ from api.problems import answer_error
 from api.routes.apps import app_routes, enrolment_routes
 from api.routes.config import config_routes
 from api.routes.credentials import credential_routes
+from api.routes.dead_letters import dead_letter_routes
 from api.routes.devices import device_routes
 from api.routes.docs import docs_routes
 from api.routes.health import health_routes
 from api.routes.notifications import notification_routes
 from api.routes.pushy import pushy_routes
+from api.routes.receipts import receipt_routes, webhook_routes
 from api.routes.sends import send_routes
 from api.routes.tokens import token_routes
 from api.services.accept import Acceptor
@@ -35,7 +37,9 @@ from api.services.apps import AppService
 from api.services.client_tokens import ClientTokenService
 from api.services.config import ConfigService
 from api.services.credentials import CredentialService
+from api.services.dead_letters import DeadLetterReader
 from api.services.devices import DeviceService
+from api.services.discarding import Discarder
 from api.services.enrolments import EnrolmentService
 from api.services.envelopes import EnvelopeKeys
 from api.services.health import HealthService
@@ -47,32 +51,44 @@ from api.services.push_tokens import TokenRules
 from api.services.pushy_calls import PushyCalls
 from api.services.pushy_devices import PushyDeviceService
 from api.services.pushy_sends import PushySendService
+from api.services.receipts import ReceiptReader
+from api.services.receipts_replay import Replayer
+from api.services.receipts_webhook import WebhookService
 from api.services.sending import Sender
 from api.services.verification import CredentialVerifier
 from api.settings import ApiSettings, TrustedIssuer
 from api.tracing import traced
 from shared.clock import Clock, utc_now
 from shared.crypto.keyring import Keyring
+from shared.outbound.addresses import AddressPolicy
+from shared.outbound.transport import Transport
+from shared.outbound.webhooks import CONNECT_SECONDS
 from shared.providers.registry import create_adapters, create_pushy_api, provider_settings
 from shared.queue.publisher import Publisher
 from shared.queue.topology import topology
 from shared.storage.apps import AppRepository
 from shared.storage.chunks import ChunkRepository
 from shared.storage.credentials import CredentialRepository
+from shared.storage.dead_letters import DeadLetterRepository
 from shared.storage.deletions import DeletionRepository
 from shared.storage.dev_sends import DevSendRepository
 from shared.storage.devices import DeviceRepository
 from shared.storage.enrolments import EnrolmentRepository
+from shared.storage.holds import HoldRepository
 from shared.storage.idempotency import IdempotencyRepository
 from shared.storage.keys import KeyRepository
 from shared.storage.limits import LimitRepository
 from shared.storage.mongo import Database, open_database
 from shared.storage.quotas import QuotaRepository
+from shared.storage.receipt_attempts import ReceiptAttemptRepository
+from shared.storage.receipt_feed import ReceiptFeed
+from shared.storage.receipt_replays import ReceiptReplayRepository
 from shared.storage.schema import create_indexes
 from shared.storage.sends import SendRepository
 from shared.storage.sessions import SessionRepository
 
 BODY_BYTES_MAX = 65_536
+TESTS_AT_A_HOST_MAX = 64  # many apps may share one
 Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
 
 
@@ -108,6 +124,7 @@ def create_app(settings: ApiSettings, clock: Clock = utc_now) -> Litestar:
             await publisher.aclose()
             await parts.verifier.aclose()
             await parts.pushy.aclose()
+            await parts.webhooks.aclose()
             await fetcher.aclose()
             await database.aclose()
 
@@ -146,6 +163,7 @@ class _Records(msgspec.Struct, frozen=True, kw_only=True):
     dev_sends: DevSendRepository
     devices: DeviceRepository
     enrolments: EnrolmentRepository
+    holds: HoldRepository
     idempotency: IdempotencyRepository
     limits: LimitRepository
     quotas: QuotaRepository
@@ -163,6 +181,7 @@ def _open_records(database: Database, keyring: Keyring, clock: Clock) -> _Record
         dev_sends=DevSendRepository(database, keyring),
         devices=devices,
         enrolments=EnrolmentRepository(database, clock),
+        holds=HoldRepository(database),
         idempotency=IdempotencyRepository(database, clock),
         limits=LimitRepository(database, clock),
         quotas=QuotaRepository(database, clock),
@@ -194,11 +213,14 @@ class _Parts:
             records.credentials, partial(create_adapters, providers, clock), clock
         )
         self.pushy = PushyCalls(records.credentials, partial(create_pushy_api, providers))
+        self.webhooks = self._webhooks()
 
     def routers(self, gate: Gate, builtin: BuiltInIssuer | None) -> list[Router]:
         return [
             *self._app_routers(gate),
             *self._send_routers(gate),
+            *self._receipt_routers(gate),
+            self._dead_letter_router(gate),
             self._pushy_router(gate),
             *self._token_routers(builtin),
             health_routes(HealthService(self._database, self._publisher, builtin)),
@@ -218,6 +240,7 @@ class _Parts:
             records.credentials,
             records.apps,
             directory,
+            holds=records.holds,
             default_subject=self._settings.api_webpush_subject,
         )
         config = ConfigService(
@@ -265,6 +288,39 @@ class _Parts:
             send_routes(Sender(acceptor, records.idempotency, records.sends), previewer, gate),
             notification_routes(notifications, listing, gate),
         ]
+
+    def _receipt_routers(self, gate: Gate) -> list[Router]:
+        replayer = Replayer(
+            ReceiptReplayRepository(self._database),
+            self._records.limits,
+            self._publisher,
+            self._clock,
+        )
+        reader = ReceiptReader(ReceiptFeed(self._database))
+        return [receipt_routes(reader, replayer, gate), webhook_routes(self.webhooks, gate)]
+
+    def _dead_letter_router(self, gate: Gate) -> Router:
+        records = self._records
+        letters = DeadLetterRepository(self._database)
+        reader = DeadLetterReader(letters, records.sends, records.chunks, self.directory)
+        discarder = Discarder(letters, self.directory, self._clock)
+        return dead_letter_routes(reader, discarder, gate)
+
+    def _webhooks(self) -> WebhookService:
+        settings, records = self._settings, self._records
+        return WebhookService(
+            records.apps,
+            ReceiptAttemptRepository(self._database),
+            records.limits,
+            create=lambda: Transport(
+                ca_file=settings.ca_file,
+                allow_http=settings.is_local,
+                connect_timeout=CONNECT_SECONDS,
+                max_connections_per_host=TESTS_AT_A_HOST_MAX,
+            ),
+            addresses=AddressPolicy(allow_loopback=settings.is_local),
+            clock=self._clock,
+        )
 
     def _pushy_router(self, gate: Gate) -> Router:
         records = self._records

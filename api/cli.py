@@ -14,6 +14,9 @@ import typer
 
 from api.auth.issuer import BuiltInIssuer
 from api.commands import enrol
+from api.commands.dead import NoSuchDeadLetter, dead_commands
+from api.commands.devices import device_commands
+from api.commands.receipts import receipt_commands
 from api.services.rebuild import QueueNotRefilled, rebuild
 from api.settings import FOREIGN_PREFIXES, ApiSettings
 from shared.clock import utc_now
@@ -36,6 +39,7 @@ EXPECTED = (
     TopologyWrong,
     QueueNotRefilled,
     enrol.NoSuchApp,
+    NoSuchDeadLetter,
 )
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -144,6 +148,11 @@ def token(
             if app is None:
                 raise typer.BadParameter("a user token needs --app")
             print(issuer.mint_user(sub, app, role or ["user"], lifetime, tenant_id=tenant))
+
+
+cli.add_typer(device_commands(lambda: _settings()), name="devices")  # noqa: PLW0108 defined below
+cli.add_typer(receipt_commands(), name="receipts")
+cli.add_typer(dead_commands(lambda: _settings()), name="dead")  # noqa: PLW0108 defined below
 
 
 def _kind(text: str) -> Literal["service", "user"]:

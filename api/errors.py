@@ -86,6 +86,11 @@ class NotificationNotFoundError(ServiceError):
     detail = "Notification not found"
 
 
+class DeadLetterNotFoundError(ServiceError):
+    status = 404
+    detail = "Dead letter not found"
+
+
 class EnrolmentNotFoundError(ServiceError):
     status = 404
     detail = "Enrolment not found"
@@ -108,6 +113,13 @@ class AppBeingDeletedError(ServiceError):
 
     status = 409
     detail = "App is being deleted"
+
+
+class NoWebhookError(ServiceError):
+    """There is nowhere to post to."""
+
+    status = 409
+    detail = "App has no webhook"
 
 
 class KeyInUseError(ServiceError):

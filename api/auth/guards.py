@@ -79,6 +79,21 @@ class Gate:
             raise InsufficientPermissionsError
         connection.scope["auth"] = await self._own_app(service)
 
+    async def overseer(self, connection: Connection, _: BaseRouteHandler) -> None:
+        """An admin of the app in the query or in the token, or without one a platform admin."""
+        caller = await self._admin(connection)
+        asked = connection.query_params.get("app_id")
+        if asked is None and caller.is_platform_admin:
+            connection.scope["auth"] = None
+            return
+        app_id = parse_id(asked) if asked is not None else _only_app(caller)
+        app = await self._directory.look_up(app_id) if app_id else None
+        connection.scope["auth"] = administered(caller, app)
+
+    async def admin(self, connection: Connection, _: BaseRouteHandler) -> None:
+        """An admin token; what they administer is decided with the object."""
+        await self._admin(connection)
+
     async def administrator(self, connection: Connection, _: BaseRouteHandler) -> None:
         """An admin of the app in the path."""
         connection.scope["auth"] = await self._administered(connection, _path_app(connection))

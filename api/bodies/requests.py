@@ -4,7 +4,6 @@ Litestar itself decodes twice and leniently ("5" becomes 5), and takes any conte
 """
 
 import asyncio
-import re
 from typing import Any
 
 import msgspec
@@ -13,23 +12,20 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Empty
 
+from api.bodies.field_errors import field_error
 from api.bodies.large_json import check_in_pieces
 from api.bodies.strict_json import NOT_JSON, check
 from api.errors import (
-    FieldError,
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
     ValidationFailedError,
     invalid,
 )
-from api.pointers import point, without_echo
+from api.pointers import point
 
 WHOLE_BYTES_MAX = 1_048_576  # larger bodies are checked piece by piece
 _decoders: dict[HTTPRouteHandler, msgspec.json.Decoder[Any]] = {}
 _one_at_a_time = asyncio.Lock()  # a large body costs several times its size while it is checked
-_AT = re.compile(r" - at (?:`key` in )?`\$((?:\.[A-Za-z_]\w*|\[(?:\d+|\.\.\.)\])*)`\Z", re.ASCII)
-_STEP = re.compile(r"\w+")
-_MEMBER = re.compile(r"(Object (?:missing required|contains unknown) field) `(.*)`", re.DOTALL)
 
 
 class StrictRequest(Request[Any, Any, State]):
@@ -117,19 +113,3 @@ def _text(body: bytes) -> str:
         return body.decode()
     except UnicodeDecodeError:
         raise invalid("#", NOT_JSON) from None
-
-
-def field_error(message: str) -> FieldError:
-    """A text of msgspec ("Expected `int`, got `str` - at `$.users[3].ttl`") with a JSON pointer.
-
-    msgspec writes `[...]` for a value of a dict: the pointer ends in front of it.
-    """
-    at = _AT.search(message)
-    path, unnamed, _ = at[1].partition("[...]") if at else ("", "", "")
-    pointer = "#" + "".join(f"/{step}" for step in _STEP.findall(path))
-    text = message[: at.start()] if at else message
-    if member := _MEMBER.fullmatch(text):
-        here = point(pointer, member[2])
-        text = text if here != pointer else member[1]  # what a caller wrote may be anything
-        return FieldError(pointer if unnamed else here, text)
-    return FieldError(pointer, without_echo(text))

@@ -26,6 +26,9 @@ _CONFIG = {
     "enabled": True,
     "webhook_url": "https://gymops.example/hooks/push",
     "webhook_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw3K5c6dZ7eFg=",
+    "webhook_failing_since": None,
+    "webhook_disabled_at": None,
+    "webhook_disabled_reason": None,
     "daily_quota": 100_000,
     "auto_enroll": True,
     "receipts": "all",
@@ -50,6 +53,20 @@ _DELIVERY: Mapping[str, Any] = {
     "updated_at": "2026-03-19T08:00:01Z",
     "cut": [],
 }
+_RECEIPT = {
+    "id": "0195a2c7-2e3f-5a66-8b7c-9d0e1f2a3b4c",
+    "seq": 1_041,
+    "notification_id": NOTIFICATION,
+    "user_id": USER,
+    "device_id": DEVICE,
+    "platform": "android",
+    "provider": "fcm",
+    "state": "sent",
+    "reason": None,
+    "attempts": 1,
+    "provider_message_id": "projects/gymops-prod/messages/1",
+    "occurred_at": "2026-03-19T08:00:01Z",
+}
 _HEALTH = {"status": "ok", "mongo": True, "keys": True, "broker": True}
 _SKIPPED = {
     "device_id": DEVICE,
@@ -72,6 +89,25 @@ _REQUEST = {
     "cut": [],
 }
 
+_WEBHOOK_ANSWER = {
+    "webhook_id": "msg_0195a2c70a1b7c8d9e0f1a2b3c4d5e6f",
+    "status": 503,
+    "problem": "status 503",
+    "took_ms": 87,
+    "answer": "try later",
+}
+
+_DEAD_LETTER: Mapping[str, Any] = {
+    "dead_letter_id": "0195a2c7-3f40-5b77-8c8d-ae1f2a3b4c5d",
+    "app_id": APP,
+    "notification_id": NOTIFICATION,
+    "device_id": DEVICE,
+    "provider": "apns",
+    "reason": "PayloadTooLarge",
+    "attempts": 1,
+    "died_at": "2026-03-19T08:00:01Z",
+}
+
 ANSWERS: Mapping[str, Any] = {
     "Ok": {"status": "ok"},
     "AppAnswer": _APP,
@@ -88,6 +124,7 @@ ANSWERS: Mapping[str, Any] = {
         "last_success_at": "2026-03-19T08:00:01Z",
         "last_error_at": None,
         "last_error": None,
+        "deactivation_held_since": None,
     },
     "VerifyAnswer": {"provider": "apns", "verdict": "valid", "reason": None},
     "RegisteredAnswer": {"device_id": DEVICE},
@@ -124,6 +161,33 @@ ANSWERS: Mapping[str, Any] = {
     "NotificationAnswer": _ROW | {"devices": [_DELIVERY]},
     "NotificationsAnswer": {"notifications": [_ROW]},
     "DataAnswer": {"data": CONTENT["data"]},
+    "DeadLettersAnswer": {"dead_letters": [_DEAD_LETTER]},
+    "DeadLetterAnswer": {
+        **_DEAD_LETTER,
+        "message_bytes": None,
+        "notification": _ROW | {"status": "failed"},
+        "delivery": {
+            **_DELIVERY,
+            "provider": "apns",
+            "state": "rejected",
+            "reason": "PayloadTooLarge",
+            "provider_message_id": None,
+        },
+    },
+    "DiscardAnswer": {"discarded": 12, "has_more": False},
+    "ReceiptsAnswer": {
+        "receipts": [_RECEIPT],
+        "next_after": 1_041,
+        "has_more": False,
+        "oldest_seq": 1,
+        "newest_seq": 1_041,
+    },
+    "ReplayAnswer": {"calls": 2, "receipts": 58, "calls_queued_before": 0},
+    "AttemptsAnswer": {
+        "attempts": [_WEBHOOK_ANSWER | {"first_seq": 1_041, "attempt": 1, "at": _AT}]
+    },
+    "WebhookTestAnswer": _WEBHOOK_ANSWER
+    | {"status": 204, "problem": None, "took_ms": 41, "answer": ""},
     "HealthAnswer": _HEALTH,
     "TokenAnswer": {
         "access_token": "eyJhbGciOiJFUzI1NiJ9.eyJ0b2tlbl90eXBlIjoic2VydmljZSJ9.c2lnbmF0dXJl",

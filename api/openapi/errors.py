@@ -28,6 +28,8 @@ GUARDS: Mapping[str, tuple[ServiceError, ...]] = {
     "Gate.device_owner": (_TOKEN, _SCOPE, _AWAY),
     "Gate.reader": (_TOKEN, _SCOPE, _RIGHTS, _AWAY),
     "Gate.lister": (_SCOPE, *_OWN_APP),
+    "Gate.overseer": _OWN_APP,
+    "Gate.admin": (_TOKEN, _RIGHTS, _AWAY),
     "Gate.administrator": _OWN_APP,
     "Gate.enroller": (_SCOPE, *_OWN_APP),
     "Gate.founder": _OWN_APP,
@@ -53,6 +55,7 @@ def _too_large(pointer: str) -> errors.DataTooLargeError:
 _NOT_ENROLLED = UserNotEnrolledError([FieldError("#", "the token's user is not enrolled")])
 _NO_ENROLMENT = errors.EnrolmentNotFoundError()
 _NO_CREDENTIAL = errors.CredentialNotFoundError()
+_NO_DEAD_LETTER = errors.DeadLetterNotFoundError()
 _NO_NOTIFICATION = errors.NotificationNotFoundError()
 _SENDS = (
     errors.QuotaExceededError(
@@ -64,6 +67,7 @@ _SENDS = (
 _REGISTRATIONS = errors.TooManyRegistrationsError(most=10, window_seconds=3_600, wait_seconds=240)
 _CALLS = errors.TooManyCallsError(most=60, window_seconds=60, wait_seconds=7)
 _SEALED = errors.EnvelopeRefusedError()
+_NO_WEBHOOK = errors.NoWebhookError()
 _PUSHY = (
     pushy_errors.InvalidDeviceTokenError(),
     pushy_errors.NoRecipientsError("NO_RECIPIENTS"),
@@ -96,6 +100,16 @@ OPERATIONS: Mapping[str, tuple[ServiceError, ...]] = {
     "get_notification": (_NO_NOTIFICATION,),
     "cancel_notification": (_NO_NOTIFICATION,),
     "get_data": (_NO_NOTIFICATION,),
+    "get_dead_letter": (_NO_DEAD_LETTER,),
+    "discard_dead_letter": (_NO_DEAD_LETTER,),
+    "replay_receipts": (
+        _NO_WEBHOOK,
+        errors.TooManyCallsError(most=30, window_seconds=60, wait_seconds=7),
+    ),
+    "test_webhook": (
+        _NO_WEBHOOK,
+        errors.TooManyCallsError(most=10, window_seconds=60, wait_seconds=7),
+    ),
     "issue_token": (*_ANY_BODY, _AWAY),
     "register_token": (_NOT_ENROLLED, _SEALED),
     "subscribe_token": _PUSHY,

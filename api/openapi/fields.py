@@ -42,6 +42,7 @@ PARAMETERS = {
     "user_id": "the user, as the app's identity provider names them",
     "device_id": "the device",
     "notification_id": "the notification, as a send has named it",
+    "dead_letter_id": "the dead letter, as the list has named it",
     "topic": "the topic",
     "id": "the app whose devices are listed (GET), or the device to unregister (DELETE)",
 }
@@ -101,6 +102,8 @@ ANSWER_HEADERS = {
 TAGS = {
     "sends": "To one user, the same to many, or many different ones at once.",
     "notifications": "What became of what was sent.",
+    "receipts": "What became of deliveries: pulled, posted again; and how the webhook fares.",
+    "dead letters": "Deliveries that failed by no fault of the device's, for operators.",
     "devices": "Register, list and unregister devices.",
     "apps": "Apps, their client secrets and their users.",
     "config": "Push configuration of an app.",

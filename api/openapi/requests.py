@@ -57,6 +57,8 @@ REQUESTS: Mapping[str, Any] = {
             {"user_id": OTHER_USER, "title": "Shift cancelled", "body": "", "priority": "normal"},
         ]
     },
+    "DiscardBody": {"filter": {"provider": "apns", "until": "2026-03-19T08:00:00Z"}},
+    "ReplayBody": {"from_seq": 1_042, "to_seq": 1_099},
     "TokenRequest": {
         "grant_type": "client_credentials",
         "client_id": APP,

@@ -35,7 +35,10 @@ def credential_routes(
         app_id: IdPath,  # noqa: ARG001
         data: JSONBody[ApnsBody],
     ) -> CredentialAnswer:
-        """Store a token-signing key in place of what was there; in use within 5 seconds."""
+        """Store a signing key or a push certificate in place of what was there.
+
+        In use within 5 seconds.
+        """
         app_id_ = request.auth.app_id
         return CredentialAnswer.of(await credentials.put(app_id_, "apns", data.credential()))
 

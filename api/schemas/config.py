@@ -1,5 +1,6 @@
 """Wire format of an app's push configuration."""
 
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,7 @@ from msgspec import Meta
 
 from api.schemas.base import Body
 from api.services.config import ConfigChange, Usage
-from shared.domain.apps import App, ReceiptChoice
+from shared.domain.apps import App, ReceiptChoice, WebhookFault
 
 DAILY_QUOTA_MAX = 1_000_000_000
 Quota = Annotated[
@@ -43,11 +44,18 @@ class ConfigBody(Body, frozen=True, kw_only=True):
 
 
 class ConfigAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`device_count` and `notifications_today` come with GET."""
+    """`device_count` and `notifications_today` come with GET.
+
+    A disabled webhook is not called: it answered 410 (`gone`), or nothing but failures for five
+    days (`failing`). Setting `webhook_url`, be it to the same address, enables it again.
+    """
 
     enabled: bool
     webhook_url: str | None
     webhook_secret: str | None
+    webhook_failing_since: Annotated[datetime, Meta(tz=True)] | None
+    webhook_disabled_at: Annotated[datetime, Meta(tz=True)] | None
+    webhook_disabled_reason: WebhookFault | None
     daily_quota: int | None
     auto_enroll: bool
     receipts: ReceiptChoice
@@ -61,6 +69,9 @@ class ConfigAnswer(msgspec.Struct, frozen=True, kw_only=True):
             enabled=app.enabled,
             webhook_url=app.webhook_url,
             webhook_secret=app.webhook_secret,
+            webhook_failing_since=app.webhook_failing_since,
+            webhook_disabled_at=app.webhook_disabled_at,
+            webhook_disabled_reason=app.webhook_disabled_reason,
             daily_quota=app.daily_quota,
             auto_enroll=app.auto_enroll,
             receipts=app.receipts,

@@ -8,8 +8,7 @@ from msgspec import Meta
 
 from api.schemas.base import LANGUAGE_PATTERN, Body, Instant, NextCursor
 from api.services.devices import DevicePage, DeviceWish
-from shared.domain.credentials import ApnsEnvironment
-from shared.domain.devices import Device, Platform, Provider, Subscription
+from shared.domain.devices import ApnsEnvironment, Device, Platform, Provider, Subscription
 
 PUSH_TOKEN_CHARACTERS_MAX = 4_096
 _TIMEZONE = r"^[A-Za-z][A-Za-z0-9_+/-]*$(?!\n)"

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from api.bodies import strict_json
-from api.bodies.requests import field_error
+from api.bodies.field_errors import field_error
 from api.errors import FieldError, FieldsError
 from api.schemas.base import Body
 from api.services.enrolments import Entry, Event, Finished, Progress, Refused, Stopped

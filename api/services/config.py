@@ -17,9 +17,12 @@ from shared.outbound.addresses import check_url
 from shared.storage.apps import AppRepository
 from shared.storage.devices import DeviceFilter, DeviceRepository
 from shared.storage.quotas import QuotaRepository
+from shared.storage.webhooks import RENEWED
 
 OLD_SECRET_SIGNS_FOR = timedelta(hours=24)
+OLD_SECRETS_MAX = 3
 SECRET_BYTES = 32
+WEBHOOK_REFUSED = "must be https with a public host name, on port 443 or 8443"
 
 
 class ConfigChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +36,11 @@ class ConfigChange(msgspec.Struct, frozen=True, kw_only=True):
     regenerate_webhook_secret: bool = False
 
     def given(self) -> dict[str, Any]:
-        """The App fields to set."""
+        """The App fields to set. A webhook that is given again is enabled again."""
         fields = msgspec.structs.asdict(self)
         del fields["regenerate_webhook_secret"]
-        return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
+        given = {name: value for name, value in fields.items() if value is not msgspec.UNSET}
+        return given | (RENEWED if "webhook_url" in given else {})
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -83,8 +87,9 @@ class ConfigService:
                 await self._credentials.ensure_vapid(app.app_id)
             if not app.webhook_secrets:
                 updated = await self._enable_first(app.app_id, fields)
-        if updated is None:
-            fields |= self._new_secrets(app, regenerate=change.regenerate_webhook_secret)
+        if updated is None and change.regenerate_webhook_secret:
+            updated = await self._rotated(app, fields)
+        elif updated is None:
             updated = await self._apps.update(app.app_id, fields)
         self._directory.forget(app.app_id)
         if updated is None:
@@ -98,25 +103,33 @@ class ConfigService:
     def _check(self, change: ConfigChange) -> None:
         if isinstance(change.webhook_url, str):
             fault = check_url(change.webhook_url, allow_http_loopback=self._is_local)
-            if fault:
-                raise invalid("#/webhook_url", fault)
+            if fault is not None:  # which of the rules it was is for nobody who probes them
+                raise invalid("#/webhook_url", WEBHOOK_REFUSED)
 
     async def _enable_first(self, app_id: UUID, fields: dict[str, Any]) -> App | None:
         """None when another request has enabled the app just before: its secret stays."""
         secrets = (WebhookSecret(secret=_new_secret()),)
         return await self._apps.enable_first(app_id, fields | {"webhook_secrets": secrets})
 
-    def _new_secrets(self, app: App, *, regenerate: bool) -> dict[str, Any]:
-        """A fresh secret in front; the one before it signs beside it for a day."""
-        if not regenerate:
-            return {}
+    async def _rotated(self, app: App | None, fields: dict[str, Any]) -> App | None:
+        """With a fresh secret: a second rotation at the same time goes behind the first."""
+        while app is not None:
+            secrets = {"webhook_secrets": self._rotated_secrets(app)}
+            updated = await self._apps.update(app.app_id, fields | secrets, version=app.version)
+            if updated is not None:
+                return updated
+            app = await self._apps.get(app.app_id)
+        return None
+
+    def _rotated_secrets(self, app: App) -> tuple[WebhookSecret, ...]:
+        """A fresh secret in front; those before it sign beside it for a day, the latest three."""
         now = self._clock()
         kept = [
             secret if secret.expires_at else _expiring(secret, now + OLD_SECRET_SIGNS_FOR)
             for secret in app.webhook_secrets
             if secret.expires_at is None or secret.expires_at > now
         ]
-        return {"webhook_secrets": (WebhookSecret(secret=_new_secret()), *kept)}
+        return (WebhookSecret(secret=_new_secret()), *kept[:OLD_SECRETS_MAX])
 
 
 def _new_secret() -> str:

@@ -18,8 +18,7 @@ from api.errors import (
 )
 from api.services.push_tokens import TokenRules
 from shared.domain.apps import App
-from shared.domain.credentials import ApnsEnvironment
-from shared.domain.devices import Device, Platform, Provider
+from shared.domain.devices import ApnsEnvironment, Device, Platform, Provider
 from shared.storage.devices import DeviceFilter, DeviceRepository, Registration
 from shared.storage.enrolments import EnrolmentRepository
 from shared.storage.limits import (

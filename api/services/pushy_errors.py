@@ -1,10 +1,13 @@
 """What Pushy's faults are to our callers: its own code, and a status for whose it is."""
 
+import math
+
 from api.errors import ServiceError
 from shared.providers.pushy_api import PushyFault
 
-RATE_LIMIT_SECONDS = 60  # Pushy documents none
+RATE_LIMIT_SECONDS = 60  # when Pushy does not say
 OUTAGE_SECONDS = 5
+WAIT_SECONDS_MAX = 86_400
 
 
 class PushyError(ServiceError):
@@ -81,12 +84,19 @@ def error_of(fault: PushyFault) -> PushyError:
         case "NO_APNS_AUTH" as code:
             return NoApnsAuthError(code)
         case "RATE_LIMIT_EXCEEDED" as code:
-            return PushyLimitError(code, wait_seconds=RATE_LIMIT_SECONDS)
+            return PushyLimitError(code, wait_seconds=_wait(fault, RATE_LIMIT_SECONDS))
         case str(code) if code in _KEY_CODES:
             return PushyKeyError(code)
         case str(code) if fault.status in _CLIENT_ERRORS:
             return PushyRefusedError(code)
         case _:
             return PushyUnavailableError(
-                fault.code or _OUTAGE_CODES[fault.maybe_done], wait_seconds=OUTAGE_SECONDS
+                fault.code or _OUTAGE_CODES[fault.maybe_done],
+                wait_seconds=_wait(fault, OUTAGE_SECONDS),
             )
+
+
+def _wait(fault: PushyFault, usual_seconds: int) -> int:
+    """What Pushy asks for in whole seconds, within reason; else the usual."""
+    asked = fault.retry_after_seconds
+    return usual_seconds if asked is None else min(math.ceil(asked), WAIT_SECONDS_MAX)

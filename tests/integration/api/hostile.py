@@ -103,6 +103,9 @@ ENROL = JsonRoute(
     "",
     1_048_576,
 )
+DISCARD = JsonRoute(
+    "discard", "POST", "/push/dead-letters/discard", "admin", '"ids":["$USER"]', ',"dry_run":false'
+)
 CREDENTIALS = [
     JsonRoute(
         name, "PUT", f"{PROVIDERS}/{name}", "admin", first, "", allow=("GET", "PUT", "DELETE")
@@ -114,4 +117,4 @@ CREDENTIALS = [
         ("pushy", '"api_key":"k"'),
     )
 ]
-ROUTES = [SEND, BULK, BATCH, REGISTER, CONFIG, APP, ENROL, *CREDENTIALS]
+ROUTES = [SEND, BULK, BATCH, REGISTER, CONFIG, APP, ENROL, DISCARD, *CREDENTIALS]

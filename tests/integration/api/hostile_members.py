@@ -139,6 +139,16 @@ ENTRIES: tuple[tuple[JsonRoute, str, str, str | None], ...] = (
         "#/service_account/private_key",
     ),
     (CREDENTIALS[2], "subject", '{"subject":"tel:1"}', "#/subject"),
+    (CREDENTIALS[2], "subject in brackets", '{"subject":"mailto:<a@b.example>"}', "#/subject"),
+    (CREDENTIALS[2], "subject of this machine", '{"subject":"mailto:a@localhost"}', "#/subject"),
+    (
+        CREDENTIALS[2],
+        "https of this machine",
+        '{"subject":"https://localhost"}',
+        "#/subject",
+    ),
+    (CREDENTIALS[2], "subject without a host", '{"subject":"https://"}', "#/subject"),
+    (CREDENTIALS[2], "subject with two @", '{"subject":"mailto:a@b@c.example"}', "#/subject"),
     (CREDENTIALS[3], "space", '{"api_key":"a b"}', "#/api_key"),
     (CREDENTIALS[3], "n+1", '{"api_key":"' + "k" * 321 + '"}', "#/api_key"),
 )

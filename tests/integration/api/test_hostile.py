@@ -9,7 +9,9 @@ from uuid import UUID
 import httpx
 import pytest
 
+from shared.storage.dead_letters import DeadLetterRepository
 from shared.storage.schema import INDEXES
+from tests.builders import a_dead_letter
 from tests.front_door import Api, Caller, served
 from tests.integration.api.hostile import BATCH, ENROL, FAILED, REGISTER, ROUTES, SEND, Hostile
 from tests.integration.api.hostile_bodies import broken, mislabelled
@@ -70,6 +72,8 @@ def _encoded(text: str | bytes) -> bytes:
 async def a_target(api: Api) -> Target:
     app_id = await api.new_app(daily_quota=1_000)
     user_id = await api.new_user(app_id)
+    letter = a_dead_letter(dead_letter_id=user_id, app_id=app_id)  # what a request would discard
+    await DeadLetterRepository(api.database).put([letter])
     callers = {
         "service": api.service(app_id),
         "user": api.user(app_id, user_id),

@@ -15,7 +15,7 @@ from shared.domain.devices import Device, Provider
 from shared.domain.notifications import Notification
 from shared.outbound.rotation import RotatingTransport
 from shared.providers.apns import ApnsAdapter
-from shared.providers.apns_pool import TeamTransports
+from shared.providers.apns_pool import ApnsTransports
 from shared.providers.fcm import FcmAdapter
 from shared.providers.outcomes import Sent
 from shared.providers.pushy import PushyAdapter
@@ -80,7 +80,7 @@ def adapter_of(provider: Provider, http: FakeHttp, now: datetime) -> Any:
     match provider:
         case "apns":
             return ApnsAdapter(
-                TeamTransports(lambda: client),
+                ApnsTransports(lambda _: client),
                 production_url="https://api.push.apple.com",
                 sandbox_url="https://api.sandbox.push.apple.com",
                 **timing,

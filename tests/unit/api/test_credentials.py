@@ -22,6 +22,7 @@ from shared.domain.credentials import (
     WebPushCredential,
 )
 from shared.domain.devices import Provider
+from shared.domain.holds import Standing
 from tests.unit.api.doubles import APP, ES256, NOW, RS256, directory
 
 
@@ -42,10 +43,13 @@ class Store:
         self, _app: UUID, provider: Provider, credential: Credential
     ) -> CredentialSummary:
         self.kept[provider] = credential
-        key = getattr(credential, "vapid_public_key", "")
-        return CredentialSummary(
-            provider=provider, fingerprint="f", updated_at=NOW, details={"vapid_public_key": key}
-        )
+        return _summary(provider, credential)
+
+    async def put_over(
+        self, app: UUID, provider: Provider, credential: Credential, *, seen: str
+    ) -> CredentialSummary:
+        assert seen == self.kept[provider].fingerprint
+        return await self.put(app, provider, credential)
 
     async def put_if_absent(
         self, app: UUID, provider: Provider, credential: Credential
@@ -55,7 +59,9 @@ class Store:
     async def get(self, _app: UUID, provider: Provider) -> Credential | None:
         return self.kept.get(provider)
 
-    async def summary(self, _app: UUID, _provider: Provider) -> None: ...
+    async def summary(self, _app: UUID, provider: Provider) -> CredentialSummary | None:
+        credential = self.kept.get(provider)
+        return None if credential is None else _summary(provider, credential)
 
     async def delete(self, _app: UUID, provider: Provider) -> bool:
         return self.kept.pop(provider, None) is not None
@@ -64,10 +70,26 @@ class Store:
         self.public_key = changes["vapid_public_key"]
 
 
+def _summary(provider: Provider, credential: Credential) -> CredentialSummary:
+    key = getattr(credential, "vapid_public_key", "")
+    return CredentialSummary(
+        provider=provider, fingerprint="f", updated_at=NOW, details={"vapid_public_key": key}
+    )
+
+
+class NothingHeld:
+    async def get(self, _lane: object) -> Standing:
+        return Standing()
+
+
 def service(store: Store) -> CredentialService:
     repository = cast("Any", store)
     return CredentialService(
-        repository, repository, directory(), default_subject="mailto:us@example.com"
+        repository,
+        repository,
+        directory(),
+        holds=cast("Any", NothingHeld()),
+        default_subject="mailto:us@example.com",
     )
 
 

@@ -65,7 +65,13 @@ def routes(subject: Gate) -> Router:
     @get("/found/{app_id:str}", guards=[subject.founder])
     async def found(app_id: IdPath) -> None: ...
 
-    handlers: list[Any] = [send, user, device, read, admin, enroll, found]
+    @get("/oversee/all", guards=[subject.overseer])
+    async def oversee() -> None: ...
+
+    @get("/object/x", guards=[subject.admin])
+    async def look() -> None: ...
+
+    handlers: list[Any] = [send, user, device, read, admin, enroll, found, oversee, look]
     return Router("/", route_handlers=handlers)
 
 
@@ -135,6 +141,23 @@ async def visit(
         (f"/found/{ABSENT_APP}", APP_ADMIN, RIGHTS),
         (f"/found/{APP}", USER_TOKEN, RIGHTS),
         (f"/found/{APP}", SENDER, RIGHTS),
+        ("/oversee/all", PLATFORM, OK),
+        ("/oversee/all", APP_ADMIN, OK),
+        ("/oversee/all", TENANT_ADMIN, RIGHTS),
+        ("/oversee/all", USER_TOKEN, RIGHTS),
+        ("/oversee/all", SENDER, RIGHTS),
+        (f"/oversee/all?app_id={APP}", PLATFORM, OK),
+        (f"/oversee/all?app_id={APP}", TENANT_ADMIN, OK),
+        (f"/oversee/all?app_id={OTHER_APP}", APP_ADMIN, RIGHTS),
+        (f"/oversee/all?app_id={OTHER_APP}", TENANT_ADMIN, RIGHTS),
+        (f"/oversee/all?app_id={ABSENT_APP}", PLATFORM, ABSENT),
+        ("/oversee/all?app_id=", PLATFORM, ABSENT),
+        ("/oversee/all?app_id=x", APP_ADMIN, RIGHTS),
+        ("/object/x", PLATFORM, OK),
+        ("/object/x", APP_ADMIN, OK),
+        ("/object/x", TENANT_ADMIN, OK),
+        ("/object/x", USER_TOKEN, RIGHTS),
+        ("/object/x", SENDER, RIGHTS),
     ],
 )
 async def test_guard_lets_in(
@@ -152,6 +175,8 @@ ALL_PATHS = [
     f"/enroll/{APP}",
     f"/found/{APP}",
     "/admin/x",
+    "/oversee/all",
+    "/object/x",
 ]
 GOOD = bearer(SENDER)["Authorization"].removeprefix("Bearer ")
 

@@ -9,7 +9,7 @@ from litestar import Router, post
 from litestar.params import FromPath, JSONBody
 
 from api.app import assemble
-from api.bodies.requests import field_error
+from api.bodies.field_errors import field_error
 from api.errors import TooManyRegistrationsError
 from api.schemas.config import ConfigBody
 from shared.storage.mongo import StorageUnavailable

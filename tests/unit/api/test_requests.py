@@ -14,7 +14,7 @@ from litestar import Router, get, post
 from litestar.params import JSONBody, QueryParameter
 
 from api.app import assemble
-from api.bodies.requests import field_error
+from api.bodies.field_errors import field_error
 from api.schemas.base import Body
 from tests.unit.api.doubles import client_of
 
