@@ -1,7 +1,7 @@
 # Every command of the project; `make` alone lists them. CI runs `make test`.
 .DEFAULT_GOAL := help
 .PHONY: help run demo stop clean status setup test check static fmt format lint types imports \
-	unit contract integration conformance e2e fuzz golden lock settings images-check
+	unit contract integration conformance e2e fuzz soak golden lock settings images-check bench-transport
 .NOTPARALLEL:
 
 BIN := .venv/bin
@@ -39,7 +39,7 @@ setup: ## make .venv and install what is missing; quick when nothing is
 # --- checks and tests
 
 test: static ## everything CI runs: static checks, then all tests, in two processes
-	$(PYTEST) $(PARALLEL) tests/e2e tests/integration tests/fuzz tests/conformance tests/contract tests/unit
+	$(PYTEST) $(PARALLEL) tests/e2e tests/integration tests/fuzz tests/conformance tests/contract tests/soak tests/unit
 
 check: static ## quick checks for every commit: static, unit, contract
 	$(PYTEST) tests/unit tests/contract
@@ -76,6 +76,12 @@ conformance: setup ## both seed documents, statement by statement, with pass mar
 
 e2e: setup ## both services as processes, HTTP in, simulators out
 	$(PYTEST) tests/e2e
+
+soak: setup ## 100,000 pushes with faults over all adapters: memory, descriptors and tasks stay flat
+	SOAK_PUSHES=$${SOAK_PUSHES:-100000} $(PYTEST) tests/soak -s
+
+bench-transport: setup ## CPU per push, ours beside aioapns, httpx and pywebpush (needs nginx)
+	$(BIN)/python -m tests.bench.transport --json .local/bench/transport.json
 
 fuzz: setup ## ten times as many generated requests as `make test` sends
 	FUZZ_TIMES=20 $(PYTEST) tests/fuzz

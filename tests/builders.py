@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -14,6 +14,7 @@ from shared.domain.notifications import Content, Notification
 from shared.domain.receipts import Receipt
 from shared.domain.sends import Recipient, Send, timings_of
 from shared.storage.chunks import Lease
+from shared.storage.dead_letters import DeadLetter
 from worker.loading import Loaded, Sender
 from worker.retry import Situation
 from worker.settlement import ChunkResult
@@ -161,3 +162,20 @@ def a_receipt(**changes: Any) -> Receipt:
         occurred_at=NOW,
     )
     return msgspec.structs.replace(receipt, **changes)
+
+
+def a_dead_letter(**changes: Any) -> DeadLetter:
+    """Each time another one."""
+    letter = DeadLetter(
+        dead_letter_id=uuid4(),
+        reason="PayloadTooLarge",
+        died_at=NOW,
+        app_id=APP_ID,
+        notification_id=SEND_ID,
+        device_id=DEVICE_ID,
+        provider="fcm",
+        chunk_id=ids.chunk_id(SEND_ID, 0),
+        index=0,
+        attempts=1,
+    )
+    return msgspec.structs.replace(letter, **changes)

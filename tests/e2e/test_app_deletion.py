@@ -18,6 +18,7 @@ COLLECTIONS = (
     "enrolments",
     "limits",
     "quotas",
+    "receipt_attempts",
     "receipt_heads",
     "receipts",
     "sends",

@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ import pytest
 
 from tests.e2e.gateway import Fault, gateway
 from tests.e2e.tenant import Tenant
+from tests.node import node
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 RUN_SECONDS_MAX = 90
@@ -52,16 +52,6 @@ async def settings(tenant: Tenant) -> Settings:
         "FANFARE_USER_TOKEN": tenant.user(user_id),
         "FANFARE_PUSH_TOKEN": await tenant.new_token("fcm"),
     }
-
-
-def node() -> str:
-    """Node, which `make setup` installs where it can."""
-    found = shutil.which("node")
-    if found is not None:
-        return found
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        pytest.skip("there is no node, and setup cannot install it here (see its note)")
-    pytest.fail("there is no node: run `make setup`, which installs it")
 
 
 async def run(command: list[str], settings: Settings) -> Run:

@@ -17,6 +17,8 @@ CALLERS = {
     "Gate.device_owner": ("user", "service"),
     "Gate.reader": ("service", "admin"),
     "Gate.lister": ("service", "admin"),
+    "Gate.overseer": ("admin", "platform admin"),
+    "Gate.admin": ("admin", "platform admin"),
     "Gate.administrator": ("admin", "platform admin"),
     "Gate.enroller": ("service", "admin"),
     "Gate.founder": ("platform admin",),
