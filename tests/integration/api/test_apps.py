@@ -114,6 +114,21 @@ async def test_a_webhook_secret_is_regenerated_on_request(api: Api) -> None:
     assert document["webhook_secrets"][1]["expires_at"] is not None
 
 
+async def test_secrets_that_are_regenerated_at_once_all_sign(api: Api) -> None:
+    app_id = await api.new_app()
+    path, admin = f"/push/config/{app_id}", api.platform()
+    rotation = {"regenerate_webhook_secret": True}
+
+    answers = await asyncio.gather(*(admin.patch(path, rotation) for _ in range(3)))
+
+    assert len({answer.json()["webhook_secret"] for answer in answers}) == 3
+    document = await api.database["apps"].find_one({"_id": app_id})
+    assert len(document["webhook_secrets"]) == 4  # the latest, and three that sign beside it
+    await admin.patch(path, rotation)
+    document = await api.database["apps"].find_one({"_id": app_id})
+    assert len(document["webhook_secrets"]) == 4
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://example.com/x", "https://10.0.0.1/x", "https://a@example.com/", "ftp://x.y", "x", ""],

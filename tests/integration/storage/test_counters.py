@@ -214,6 +214,24 @@ async def test_numbers_go_on_after_all_calls_were_pruned(database: Database) -> 
     assert call.first_seq == 2
 
 
+async def test_numbers_go_on_although_a_writer_died_before_it_noted_the_next(
+    database: Database,
+) -> None:
+    await ReceiptRepository(database, utc_now).append(
+        APP_ID, [a_receipt()], a_body, to_be_posted=True
+    )
+    await database["receipt_heads"].delete_many({})  # as if it had died between the two writes
+    after = ReceiptRepository(database, utc_now)
+
+    await after.append(APP_ID, [a_receipt()], a_body, to_be_posted=True)  # delivered again
+    await database["receipts"].delete_many({})
+
+    (call,) = await after.append(
+        APP_ID, [a_receipt(id=ids.receipt_id(SEND_ID, 7))], a_body, to_be_posted=True
+    )
+    assert call.first_seq == 2
+
+
 async def test_what_others_recorded_meanwhile_is_numbered_behind(database: Database) -> None:
     ours, theirs = (ReceiptRepository(database, utc_now) for _ in range(2))
     first = []

@@ -28,7 +28,7 @@ from tests.simulators.server import listen_plain
 from worker.postponing import Postponer
 from worker.receipt_answers import WAITS_SECONDS
 from worker.receipt_book import ReceiptBook, build_body
-from worker.receipt_lanes import ReceiptLanes
+from worker.receipt_lanes import CALLS_IN_FLIGHT_MAX, ReceiptLanes
 from worker.receipt_poster import PostingRecords, ReceiptPoster
 
 SECRET = "whsec_" + "a2V5" * 11
@@ -366,3 +366,64 @@ async def test_a_disabled_webhook_has_its_receipts_recorded(stage: Stage) -> Non
 
     (row,) = await stage.rows()
     assert (row["state"], row["first_seq"]) == ("unposted", 1)
+
+
+async def test_a_410_of_an_old_address_is_not_said_of_the_new_one(stage: Stage) -> None:
+    stage.receiver.put_endpoint("team2", Endpoint([SECRET]))
+    request = stage.transport.request
+
+    async def changed_meanwhile(*arguments: Any, **options: Any) -> Any:
+        answer = await request(*arguments, **options)
+        await stage.apps.update(APP_ID, {"webhook_url": f"{stage.url}2"} | RENEWED)
+        return answer
+
+    stage.transport.request = changed_meanwhile  # type: ignore[method-assign]
+    stage.answer(410, times=1)
+    await stage.record()
+
+    stage.ring()
+    await stage.seen(2)
+    await stage.quiet()
+
+    assert [entry.path for entry in stage.entries] == ["/hooks/team", "/hooks/team2"]
+    assert [row["state"] for row in await stage.rows()] == ["received"]
+    assert (await stage.app()).webhook_disabled_at is None
+
+
+async def test_a_call_that_waited_for_a_slot_goes_to_the_address_of_now(stage: Stage) -> None:
+    stage.receiver.put_endpoint("team2", Endpoint([SECRET]))
+    gate = stage.workers[0]._gate
+    for _ in range(CALLS_IN_FLIGHT_MAX):
+        await gate.acquire()
+    await stage.record()
+    stage.ring()
+
+    async def waits() -> bool:
+        return bool(gate._waiters)
+
+    await eventually(waits)
+    assert [row.get("claimed_until") for row in await stage.rows()] == [None]
+    await stage.apps.update(APP_ID, {"webhook_url": f"{stage.url}2"} | RENEWED)
+    stage.now += timedelta(seconds=2)
+    gate.release()
+    await stage.seen(1)
+    await stage.quiet()
+
+    assert [entry.path for entry in stage.entries] == ["/hooks/team2"]
+
+
+async def test_a_long_answer_keeps_its_retry_after(stage: Stage) -> None:
+    action: Any = {
+        "kind": "answer",
+        "status": 503,
+        "headers": {"retry-after": "3600"},
+        "body": "x" * 20_000,
+    }
+    stage.receiver.rules.add({"action": action, "times": None})
+    await stage.record()
+
+    stage.ring()
+    await stage.seen(1)
+    await stage.quiet()
+
+    assert (await stage.app()).webhook_paused_until == stage.now + timedelta(hours=1)
