@@ -85,7 +85,7 @@ class ApnsBody(Body, frozen=True, kw_only=True):
 
 def _needed(name: str, value: str | None) -> str:
     if value is None:
-        raise invalid(f"#/{name}", f"Object missing required field `{name}`")
+        raise invalid(f"#/{name}", "is needed for a signing key")
     return value
 
 

@@ -197,9 +197,12 @@ class Easy:
             self._speaks_http1 = b"accepted h2" not in text
 
     def response(self) -> Response:
-        status: int = self.curl.getinfo(pycurl.RESPONSE_CODE)
         if not self.curl.getinfo(pycurl.NUM_CONNECTS):
             self._counts.on_pooled_connection += 1
+        return self._answer()
+
+    def _answer(self) -> Response:
+        status: int = self.curl.getinfo(pycurl.RESPONSE_CODE)
         return Response(status, _headers(self._lines), b"".join(self._chunks))
 
     def failure(self, code: int, text: str) -> TransportError:
@@ -209,7 +212,7 @@ class Easy:
         if code == pycurl.E_OPERATION_TIMEDOUT:
             return Timeout(message, maybe_processed=sent, status=status)
         if code == pycurl.E_FILESIZE_EXCEEDED:
-            answer = self.response()
+            answer = self._answer()
             return TooLarge(message, status=answer.status, headers=answer.headers, body=answer.body)
         if self._has_certificate and not status and _OWN_CERTIFICATE_ALERT.search(text):
             return ClientCertificateRefused(message)

@@ -24,6 +24,13 @@ class QueueUnavailable(Exception):
     """RabbitMQ did not answer, or refused us."""
 
 
+class _Connection(aio_pika.Connection):
+    """aio-pika's own would, when one that never opened is collected, begin to close it."""
+
+    def __del__(self) -> None:
+        """Whoever opened it closes it."""
+
+
 async def connect(
     url: str, *, name: str, timeout_seconds: float = _CONNECT_SECONDS
 ) -> AbstractConnection:
@@ -37,6 +44,7 @@ async def connect(
             URL(url).update_query(heartbeat=_HEARTBEAT_SECONDS),
             timeout=timeout_seconds,
             client_properties={"connection_name": name},
+            connection_class=_Connection,
         )
     except BROKEN as error:
         raise QueueUnavailable(type(error).__name__) from error

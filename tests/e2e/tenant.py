@@ -163,7 +163,7 @@ class Tenant:
             found: list[Json] = response.json()["receipts"]
             return found if len(found) >= count else None
 
-        return await eventually(look, within_seconds=20, what="receipts")
+        return await eventually(look, within_seconds=60, what="receipts")
 
     async def devices(self, **filters: str) -> list[Json]:
         query = "&".join(f"{key}={value}" for key, value in filters.items())

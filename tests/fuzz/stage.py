@@ -2,16 +2,20 @@
 
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import jwt
+import msgspec
+import pymongo
 import requests
 
 from deploy.local.environment import process_environment
 from deploy.local.services import Simulators, migrate
+from tests.builders import a_dead_letter
 from tests.e2e.system import TEST_ISSUER, System
 from tests.servers import Servers
 
@@ -65,6 +69,17 @@ class Stage:
         )
         assert answer.ok, f"{method} {path}: {answer.text}"
         return answer
+
+    def bury(self, app_id: str) -> str:
+        """Leave a dead letter as a worker would; its id."""
+        letter = a_dead_letter(app_id=UUID(app_id), died_at=datetime.now(UTC))
+        fields = msgspec.structs.asdict(letter)
+        document = {"_id": fields.pop("dead_letter_id")} | fields
+        name = self.system.settings["FANFARE_MONGO_DATABASE"]
+        url = self.system.servers.mongod.url
+        with pymongo.MongoClient[Json](url, uuidRepresentation="standard") as client:
+            client[name]["dead_letters"].insert_one(document)
+        return str(letter.dead_letter_id)
 
     def count(self, operation: str, status: int) -> None:
         self.tried.setdefault(operation, Counter())[status] += 1

