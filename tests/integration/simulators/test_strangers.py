@@ -214,13 +214,13 @@ async def test_h2load_has_every_request_answered(
 
 
 @pytest.mark.parametrize("a_push", ["apns"], indirect=True)
-async def test_h2load_is_refused_what_apple_has_not_allowed_yet(
+async def test_h2load_gets_what_apple_allows_and_is_refused_the_rest(
     simulators: Running, a_push: Push, tmp_path: Path
 ) -> None:
-    """It begins with 50 streams, before it has read that one is allowed until the first success."""
+    """It may begin with 50 streams before it has read that one is allowed until a success."""
     load = await h2load(a_push, tmp_path, "-m", str(STREAMS))
 
-    assert load.failed == load.errored > 0
+    assert load.failed == load.errored < PUSHES
     assert load.succeeded + load.errored == PUSHES
     stats = await simulators.get("/apns/stats")
     assert (stats["accepted"], stats["requests"]) == (load.succeeded, load.succeeded)
